@@ -1,0 +1,4 @@
+//! Tidegate.
+pub mod engine;
+pub mod protocol;
+pub mod wire;
