@@ -128,6 +128,11 @@ fuzz: $(FUZZ) ## coverage-guided fuzzing with a nightly compiler: TARGET=name SE
 mutants: $(MUTANTS) ## mutate wire and protocol; survivors need a written reason: FILE=path
 	$(MUTANTS) mutants --file '$(or $(FILE),src/{wire,protocol}/**)' -- --lib
 
+# Reads the RustSec database from its repository, so it needs the network; not part of the gate.
+.PHONY: advisories
+advisories: $(DENY) ## known vulnerabilities in Cargo.lock; docs/dependencies.md has the last result
+	$(DENY) --all-features check --show-stats advisories
+
 .PHONY: coverage
 coverage: ## write tests/coverage.md again: which test covers which protocol rule
 	UPDATE=1 cargo test --locked --all-features --test coverage

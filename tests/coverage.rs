@@ -259,7 +259,8 @@ fn table(
             let title = titles.get(section).map(String::as_str).unwrap_or_default();
             let _ = writeln!(
                 out,
-                "\n## {section} {title}\n\n| rule | level | test, or why there is none |\n|---|---|---|"
+                "\n## {section} {title}\n\n| rule | level | test, or why there is none |\n\
+                 |---|---|---|"
             );
         }
         let why = if shown.is_empty() {
