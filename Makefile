@@ -124,9 +124,11 @@ fuzz: $(FUZZ) ## coverage-guided fuzzing with a nightly compiler: TARGET=name SE
 	  tests/fuzz/corpus/$(TARGET) $(wildcard tests/fuzz/seeds/$(TARGET)) \
 	  -- -max_total_time=$(SECONDS)
 
+# Two at a time; ARGS='--shard 0/4' does a part. Survivors are listed in mutants.out/missed.txt.
 .PHONY: mutants
-mutants: $(MUTANTS) ## mutate wire and protocol; survivors need a written reason: FILE=path
-	$(MUTANTS) mutants --file '$(or $(FILE),src/{wire,protocol}/**)' -- --lib
+mutants: $(MUTANTS) ## mutate wire and protocol, where each survivor needs a reason: FILE=glob ARGS=
+	$(MUTANTS) mutants --config tests/mutants.toml --jobs 2 \
+	  --file '$(or $(FILE),src/{wire,protocol}/**)' $(ARGS)
 
 # Reads the RustSec database from its repository, so it needs the network; not part of the gate.
 .PHONY: advisories
