@@ -26,16 +26,16 @@ SMOKE_SECONDS := 10
 ##@ Use
 
 .PHONY: run
-run: ## build a release and start the server (memory only, with the debug routes)
+run: ## build a release and start the server, in memory, with the debug routes: ARGS=
 	cargo build --locked --release
 	@printf '%s\n' '' \
 	  'RSocket over TCP        127.0.0.1:7000' \
 	  'RSocket over WebSocket  ws://127.0.0.1:8080/rsocket' \
 	  'health and metrics      http://127.0.0.1:8080/healthz  /readyz  /metrics' \
 	  'try, in another terminal:' \
-	  "  target/release/tidegate call tcp://127.0.0.1:7000 debug.count --stream --n 5" \
+	  '  target/release/tidegate call stream tcp://127.0.0.1:7000 debug.count -n 5' \
 	  'the README shows more; Ctrl-C drains and stops' ''
-	exec target/release/tidegate serve --ephemeral --debug-routes
+	exec target/release/tidegate serve --ephemeral --debug-routes $(ARGS)
 
 .PHONY: bench
 bench: ## measure, with the same client beside the rsocket_rust server: BENCH="ARGS"
