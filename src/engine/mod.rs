@@ -11,10 +11,10 @@
 
 mod command;
 mod key;
+mod limits;
 mod view;
 
 pub use command::Stamped;
 pub use key::{Key, KeyError};
-pub use view::{
-    Answer, Counts, Gap, Tally, TallyCommand, TallyItem, TallyLimits, TallyLimitsError, TopN, View,
-};
+pub use limits::OutOfRange;
+pub use view::{Answer, Counts, Gap, Tally, TallyCommand, TallyItem, TallyLimits, TopN, View};

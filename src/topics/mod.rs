@@ -36,7 +36,7 @@ mod waiters;
 mod tests;
 
 pub use reading::{Media, Reading};
-pub use registry::{Topics, TopicsConfig, TopicsConfigError, TopicsFull};
+pub use registry::{Topics, TopicsConfig, TopicsFull};
 pub use stats::TopicsStats;
 pub use subscription::{Start, Subscription};
 

@@ -11,15 +11,15 @@ use super::subscription::{Start, Subscription};
 use super::ticker::{self, Alarm};
 use super::topic::Topic;
 use super::waiters::Wake;
-use crate::engine::{Key, TallyCommand, TallyLimits, TallyLimitsError, TopN};
+use crate::engine::{Key, OutOfRange, TallyCommand, TallyLimits, TopN};
 
 /// Bounds of the registry and of each topic in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopicsConfig {
-    /// Topics at once; at least 1, default 10,000.
+    /// Topics at once; 1 to 1,000,000, default 10,000.
     pub topics_max: usize,
-    /// How long a topic without readers and reactions stays, milliseconds; at least 1,000,
-    /// default 600,000. It may stay a quarter longer.
+    /// How long a topic without readers and reactions stays, milliseconds; 1,000 to
+    /// 86,400,000, default 600,000. It may stay a quarter longer.
     pub idle_ms: u64,
     /// Bounds of each topic.
     pub tally: TallyLimits,
@@ -31,18 +31,16 @@ impl Default for TopicsConfig {
     }
 }
 
-/// Why topics cannot be started with a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TopicsConfigError {
-    /// `topics_max` is 0.
-    #[error("topics_max is 0, allowed is 1 and more")]
-    NoTopics,
-    /// `idle_ms` is below 1,000.
-    #[error("idle_ms is {0}, allowed is 1000 and more")]
-    IdleTooShort(u64),
-    /// A bound of the tally is out of range.
-    #[error(transparent)]
-    Tally(#[from] TallyLimitsError),
+impl TopicsConfig {
+    /// Check every range.
+    ///
+    /// # Errors
+    /// The first field that is out of its range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        OutOfRange::check_len("topics_max", self.topics_max, 1..=1_000_000)?;
+        OutOfRange::check("idle_ms", self.idle_ms, 1_000..=86_400_000)?;
+        self.tally.check()
+    }
 }
 
 /// No room for another topic; those that exist go on. Worth another try later.
@@ -74,25 +72,16 @@ impl Topics {
     /// Start a registry and its ticker, on the present runtime.
     ///
     /// # Errors
-    /// [`TopicsConfigError`] when a bound is out of range.
+    /// [`OutOfRange`] when a bound is out of range.
     ///
     /// # Panics
     /// Outside a tokio runtime with time enabled.
-    pub fn start(config: TopicsConfig) -> Result<Self, TopicsConfigError> {
+    pub fn start(config: TopicsConfig) -> Result<Self, OutOfRange> {
         Self::start_with(config, Clock::start())
     }
 
-    pub(super) fn start_with(
-        config: TopicsConfig,
-        clock: Clock,
-    ) -> Result<Self, TopicsConfigError> {
-        config.tally.check()?;
-        if config.topics_max == 0 {
-            return Err(TopicsConfigError::NoTopics);
-        }
-        if config.idle_ms < 1_000 {
-            return Err(TopicsConfigError::IdleTooShort(config.idle_ms));
-        }
+    pub(super) fn start_with(config: TopicsConfig, clock: Clock) -> Result<Self, OutOfRange> {
+        config.check()?;
         let registry = Arc::new(Registry {
             config,
             clock,

@@ -98,13 +98,15 @@ impl Topic {
         let now_ms = self.clock.now_ms();
         let mut state = lock(&self.state);
         state.stats.take(taken);
-        // Dropped after the lock: what a waker's drop runs is not ours to know.
-        let _waker = seat.and_then(|seat| state.waiters.remove(seat));
+        let waker = seat.and_then(|seat| state.waiters.remove(seat));
         state.subscriptions -= 1;
         if state.subscriptions == 0 {
             state.touched_ms = now_ms.max(state.touched_ms);
             state.shared.clear();
         }
+        drop(state);
+        // Only now: what a waker's drop runs is not ours to know.
+        drop(waker);
     }
 
     /// The answer for a cursor; a reader that is caught up is woken when there is one.
@@ -125,7 +127,7 @@ impl Topic {
         let (registered, replaced) = state.waiters.register(*seat, waker);
         *seat = Some(registered);
         drop(state);
-        // Dropped after the lock: what a waker's drop runs is not ours to know.
+        // Only now: what a waker's drop runs is not ours to know.
         drop(replaced);
         Poll::Pending
     }

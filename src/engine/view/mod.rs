@@ -2,7 +2,7 @@
 
 mod tally;
 
-pub use tally::{Counts, Gap, Tally, TallyCommand, TallyItem, TallyLimits, TallyLimitsError, TopN};
+pub use tally::{Counts, Gap, Tally, TallyCommand, TallyItem, TallyLimits, TopN};
 
 use super::command::Stamped;
 

@@ -1,6 +1,6 @@
 //! Bounds of a tally, and of one answer from it.
 
-use std::ops::RangeInclusive;
+use crate::engine::OutOfRange;
 
 /// Bounds of one tally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,36 +22,16 @@ impl Default for TallyLimits {
     }
 }
 
-/// A limit out of its range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is {value}, allowed is {} to {}", allowed.start(), allowed.end())]
-pub struct TallyLimitsError {
-    /// The field of [`TallyLimits`].
-    pub name: &'static str,
-    /// What it was set to.
-    pub value: u64,
-    /// What it may be.
-    pub allowed: RangeInclusive<u64>,
-}
-
 impl TallyLimits {
     /// Check every range.
     ///
     /// # Errors
     /// The first field that is out of its range.
-    pub fn check(&self) -> Result<(), TallyLimitsError> {
-        let wide = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-        for (name, value, allowed) in [
-            ("window_ms", self.window_ms, 100..=10_000),
-            ("windows_max", wide(self.windows_max), 1..=65_536),
-            ("entries_max", wide(self.entries_max), 1..=16_777_216),
-            ("keys_max", wide(self.keys_max), 1..=65_536),
-        ] {
-            if !allowed.contains(&value) {
-                return Err(TallyLimitsError { name, value, allowed });
-            }
-        }
-        Ok(())
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        OutOfRange::check("window_ms", self.window_ms, 100..=10_000)?;
+        OutOfRange::check_len("windows_max", self.windows_max, 1..=65_536)?;
+        OutOfRange::check_len("entries_max", self.entries_max, 1..=16_777_216)?;
+        OutOfRange::check_len("keys_max", self.keys_max, 1..=65_536)
     }
 }
 

@@ -35,7 +35,7 @@ mod tests;
 mod window;
 
 pub use item::{Counts, Gap, TallyItem};
-pub use limits::{TallyLimits, TallyLimitsError, TopN};
+pub use limits::{TallyLimits, TopN};
 
 use super::{Answer, View};
 use crate::engine::{command::Stamped, key::Key};
