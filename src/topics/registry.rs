@@ -53,7 +53,7 @@ pub struct TopicsFull {
 
 /// The registry. Clones are the same registry; the ticker ends with the last of them.
 #[derive(Clone, Debug)]
-pub struct Topics(Arc<Registry>);
+pub struct Topics(pub(super) Arc<Registry>);
 
 #[derive(Debug)]
 pub(super) struct Registry {
@@ -64,6 +64,7 @@ pub(super) struct Registry {
     /// Counts of topics that are gone.
     gone: Mutex<TopicsStats>,
     topics_refused: AtomicU64,
+    pub(super) ticks: AtomicU64,
     /// Shed for topics that did not exist.
     shed_elsewhere: AtomicU64,
 }
@@ -89,6 +90,7 @@ impl Topics {
             map: RwLock::default(),
             gone: Mutex::default(),
             topics_refused: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
             shed_elsewhere: AtomicU64::new(0),
         });
         tokio::spawn(ticker::run(Arc::downgrade(&registry), Arc::clone(&registry.alarm)));
@@ -142,6 +144,7 @@ impl Topics {
             stats += topic.stats();
         }
         stats.topics_refused = self.0.topics_refused.load(Ordering::Relaxed);
+        stats.ticks = self.0.ticks.load(Ordering::Relaxed);
         stats.shed = stats.shed.saturating_add(self.0.shed_elsewhere.load(Ordering::Relaxed));
         stats
     }

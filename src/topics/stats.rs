@@ -31,14 +31,8 @@ pub struct TopicsStats {
     pub gaps: u64,
     /// Answers encoded.
     pub encodes: u64,
-}
-
-/// What a reader took since it last held its topic's lock, to be counted when it next does.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Taken {
-    pub(super) items: u64,
-    pub(super) conflated: u64,
-    pub(super) gaps: u64,
+    /// Times the ticker looked for windows to close and topics to drop.
+    pub ticks: u64,
 }
 
 impl TopicsStats {
@@ -51,11 +45,6 @@ impl TopicsStats {
             TallyCommand::Shed { count } => self.shed = self.shed.saturating_add(*count),
             TallyCommand::CloseWindow => {}
         }
-    }
-
-    pub(super) fn take(&mut self, taken: Taken) {
-        let Taken { items, conflated, gaps } = taken;
-        *self += Self { items, conflated, gaps, ..Self::default() };
     }
 }
 
@@ -73,5 +62,6 @@ impl AddAssign for TopicsStats {
         add(&mut self.conflated, other.conflated);
         add(&mut self.gaps, other.gaps);
         add(&mut self.encodes, other.encodes);
+        add(&mut self.ticks, other.ticks);
     }
 }

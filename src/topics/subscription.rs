@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::reading::{Media, Reading};
-use super::stats::Taken;
 use super::topic::Topic;
 use super::waiters::Seat;
 use crate::engine::{TallyItem, TopN};
@@ -36,7 +35,6 @@ pub struct Subscription {
     seat: Option<Seat>,
     /// What the last read offered.
     offered: Option<Offer>,
-    taken: Taken,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +51,7 @@ impl Subscription {
             Start::Now => newest,
             Start::After(window) => window.min(newest),
         };
-        Self { topic, cursor, top, seat: None, offered: None, taken: Taken::default() }
+        Self { topic, cursor, top, seat: None, offered: None }
     }
 
     /// The number of the last window taken.
@@ -65,8 +63,7 @@ impl Subscription {
     /// The sum of the windows after the cursor, shared by everyone who asks the same. When there
     /// is none the task is woken once there is; without that no waker is kept.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Reading>> {
-        let taken = std::mem::take(&mut self.taken);
-        let read = self.topic.poll_read(cx, self.cursor, self.top, &mut self.seat, taken);
+        let read = self.topic.poll_read(cx, self.cursor, self.top, &mut self.seat);
         self.offered = match &read {
             Poll::Ready(reading) => Some(Offer::new(reading.item())),
             Poll::Pending => None,
@@ -84,7 +81,7 @@ impl Subscription {
     ) -> Poll<Bytes> {
         self.poll_read(cx).map(|reading| {
             let counted = |item: &TallyItem| {
-                self.topic.count_encode();
+                self.topic.taken.count_encode();
                 encode(item)
             };
             reading.encoded(media, counted).clone()
@@ -96,9 +93,7 @@ impl Subscription {
     pub fn advance(&mut self) {
         if let Some(offer) = self.offered.take() {
             self.cursor = offer.next;
-            self.taken.items += 1;
-            self.taken.conflated += offer.conflated;
-            self.taken.gaps += u64::from(offer.gap);
+            self.topic.taken.count(offer.conflated, offer.gap);
         }
     }
 }
@@ -112,6 +107,6 @@ impl Offer {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.topic.unsubscribe(self.seat, self.taken);
+        self.topic.unsubscribe(self.seat);
     }
 }

@@ -1,5 +1,6 @@
 //! The one task per registry that closes windows on time and drops idle topics.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
@@ -83,6 +84,7 @@ pub(super) async fn run(registry: Weak<Registry>, alarm: Arc<Alarm>) {
 
 /// Do what is due, and say when to look again unless rung before.
 async fn turn(registry: &Registry, sweep_ms: &mut Option<u64>) -> Option<Instant> {
+    registry.ticks.fetch_add(1, Ordering::Relaxed);
     let now_ms = registry.clock.now_ms();
     for (count, topic) in registry.alarm.due(now_ms).into_iter().enumerate() {
         if count % TURN_TOPICS == TURN_TOPICS - 1 {

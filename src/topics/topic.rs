@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use super::clock::Clock;
 use super::lock;
 use super::reading::{Reading, Shared};
-use super::stats::{Taken, TopicsStats};
+use super::stats::TopicsStats;
 use super::waiters::{Seat, Waiters, Wake};
 use crate::engine::{Answer, Stamped, Tally, TallyCommand, TallyLimits, TopN, View};
 
@@ -16,7 +16,15 @@ use crate::engine::{Answer, Stamped, Tally, TallyCommand, TallyLimits, TopN, Vie
 pub(super) struct Topic {
     clock: Clock,
     state: Mutex<State>,
-    /// Outside the lock, because answers are encoded outside it.
+    pub(super) taken: Taken,
+}
+
+/// Counts of what readers do outside the lock.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    items: AtomicU64,
+    conflated: AtomicU64,
+    gaps: AtomicU64,
     encodes: AtomicU64,
 }
 
@@ -56,7 +64,7 @@ impl Topic {
             touched_ms: now_ms,
             stats: TopicsStats { topics: 1, ..TopicsStats::default() },
         };
-        Self { clock, state: Mutex::new(state), encodes: AtomicU64::new(0) }
+        Self { clock, state: Mutex::new(state), taken: Taken::default() }
     }
 
     /// Stamp a command and apply it, closing before it a window that ended before it.
@@ -94,10 +102,9 @@ impl Topic {
     }
 
     /// A reader went.
-    pub(super) fn unsubscribe(&self, seat: Option<Seat>, taken: Taken) {
+    pub(super) fn unsubscribe(&self, seat: Option<Seat>) {
         let now_ms = self.clock.now_ms();
         let mut state = lock(&self.state);
-        state.stats.take(taken);
         let waker = seat.and_then(|seat| state.waiters.remove(seat));
         state.subscriptions -= 1;
         if state.subscriptions == 0 {
@@ -116,11 +123,9 @@ impl Topic {
         cursor: u64,
         top: TopN,
         seat: &mut Option<Seat>,
-        taken: Taken,
     ) -> Poll<Arc<Reading>> {
         let waker = cx.waker();
         let mut state = lock(&self.state);
-        state.stats.take(taken);
         if let Some(reading) = state.read(cursor, top) {
             return Poll::Ready(reading);
         }
@@ -130,10 +135,6 @@ impl Topic {
         // Only now: what a waker's drop runs is not ours to know.
         drop(replaced);
         Poll::Pending
-    }
-
-    pub(super) fn count_encode(&self) {
-        self.encodes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Nobody reads, no window is open, and nothing has happened for `idle_ms`.
@@ -149,14 +150,36 @@ impl Topic {
         TopicsStats {
             subscriptions: state.subscriptions,
             windows: state.tally.windows_closed(),
-            encodes: self.encodes.load(Ordering::Relaxed),
+            items: self.taken.items.load(Ordering::Relaxed),
+            conflated: self.taken.conflated.load(Ordering::Relaxed),
+            gaps: self.taken.gaps.load(Ordering::Relaxed),
+            encodes: self.taken.encodes.load(Ordering::Relaxed),
             ..state.stats
         }
     }
 
+    /// How many readers wait.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         lock(&self.state).waiters.len()
+    }
+}
+
+impl Taken {
+    /// An item went out that held `conflated` windows beside the newest.
+    pub(super) fn count(&self, conflated: u64, gap: bool) {
+        self.items.fetch_add(1, Ordering::Relaxed);
+        // What keeping up costs is one addition.
+        if conflated > 0 {
+            self.conflated.fetch_add(conflated, Ordering::Relaxed);
+        }
+        if gap {
+            self.gaps.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn count_encode(&self) {
+        self.encodes.fetch_add(1, Ordering::Relaxed);
     }
 }
 
