@@ -12,7 +12,8 @@ use super::output::Output;
 use super::setup::{check_first, reject_malformed};
 use super::stream::{Outgoing, Side, Table};
 use super::{
-    Cause, ClientSetup, Event, LeaseGrant, Limits, SetupRejection, Stats, StreamKey, Terminal,
+    Cause, ClientSetup, Deadline, Event, LeaseGrant, Limits, SetupRejection, Stats, StreamKey,
+    Terminal,
 };
 use crate::wire::{
     Body, DecodeError, ErrorCode, Frame, Framing, FramingError, Keepalive as KeepaliveFrame, Setup,
@@ -196,10 +197,11 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.phase {
             Phase::AwaitingFirst { deadline } if now >= deadline => {
-                self.reject_as(SetupRejection::invalid("no SETUP in time"), "setup");
+                self.reject_late(SetupRejection::invalid("no SETUP in time"), Deadline::Setup);
             }
             Phase::Deciding { deadline, .. } if now >= deadline => {
-                self.reject_as(SetupRejection::rejected("not accepted in time: retry"), "acceptor");
+                let rejection = SetupRejection::rejected("not accepted in time: retry");
+                self.reject_late(rejection, Deadline::Acceptor);
             }
             Phase::PeerClosing { deadline } if now >= deadline => self.close(Cause::Closed),
             Phase::Open { .. } | Phase::PeerClosing { .. } => self.handle_clocks(now),
@@ -213,7 +215,7 @@ impl Connection {
                 let message = "no frame for longer than the lifetime";
                 self.error_frame(StreamId::CONNECTION, ErrorCode::CONNECTION_ERROR, message);
                 self.output.close(1000);
-                self.close(Cause::Timeout("keepalive"));
+                self.close(Cause::Timeout(Deadline::Keepalive));
                 return;
             }
             if keepalive.is_due(now) {
@@ -294,12 +296,6 @@ impl Connection {
         self.table.live_ids()
     }
 
-    /// Whether room is left for sources this turn.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.source_room() > 0
-    }
-
     /// Takes the counters gathered since the last call.
     pub fn take_stats(&mut self) -> Stats {
         let frames_out = self.output.take_frame_counts();
@@ -338,7 +334,7 @@ impl Connection {
         }
     }
 
-    fn reject_as(&mut self, rejection: SetupRejection, deadline: &'static str) {
+    fn reject_late(&mut self, rejection: SetupRejection, deadline: Deadline) {
         self.error_frame(StreamId::CONNECTION, rejection.code, &rejection.message);
         self.output.close(1000);
         self.close(Cause::Timeout(deadline));

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::stream::{Credit, Flow, Inbound, Opening, Outbound, Outgoing, Side, Stream, UNBOUNDED};
 use super::{Connection, Interaction, RequestRefused, StreamKey};
 use crate::wire::{Body, Frame, Payload, StreamId};
@@ -65,6 +67,14 @@ impl Connection {
             self.flush();
         }
         Ok(Some(key))
+    }
+
+    /// Sends METADATA_PUSH, which no one answers (R-MP-4). To peers that are known to cope only
+    /// (R-MP-6).
+    pub fn metadata_push(&mut self, metadata: Bytes) {
+        if self.may_request() {
+            self.output.control(StreamId::CONNECTION, Body::MetadataPush { metadata });
+        }
     }
 
     fn may_send(&self, now: Instant, request: &NewRequest) -> Result<(), RequestRefused> {
@@ -142,4 +152,3 @@ impl Connection {
         self.table.insert(stream).ok_or(RequestRefused::TooManyStreams)
     }
 }
-
