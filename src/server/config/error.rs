@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use super::value::grouped;
-
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -82,42 +80,39 @@ pub enum ConfigError {
     },
     /// Two keys that contradict each other.
     #[error(
-        "{low} is {} ({low_from}), allowed is at most {high}, which is {} ({high_from}): {why}",
-        grouped(*low_value), grouped(*high_value)
+        "{} is {} ({}), allowed is at most {}, which is {} ({}): {why}",
+        low.key, low.shown, low.from, high.key, high.shown, high.from
     )]
-    Unequal {
+    Contradiction {
         /// The key that must not be greater.
-        low: &'static str,
-        /// Its value.
-        low_value: u64,
-        /// Where that came from.
-        low_from: Source,
+        low: Box<Stated>,
         /// The key that must not be less.
-        high: &'static str,
-        /// Its value.
-        high_value: u64,
-        /// Where that came from.
-        high_from: Source,
+        high: Box<Stated>,
         /// The reason.
         why: &'static str,
     },
     /// Two listeners on one address.
     #[error(
-        "{first} and {second} are both {address} ({first_from}, {second_from}), allowed are \
-         different addresses"
+        "{} is {} ({}), allowed is another address than that of {} ({})",
+        second.key, second.shown, second.from, first.key, first.from
     )]
     SameAddress {
         /// A key.
-        first: &'static str,
-        /// Another.
-        second: &'static str,
-        /// What both hold.
-        address: std::net::SocketAddr,
-        /// Where the one came from.
-        first_from: Source,
-        /// Where the other came from.
-        second_from: Source,
+        first: Box<Stated>,
+        /// Another, with the same value.
+        second: Box<Stated>,
     },
+}
+
+/// A key with its value in force.
+#[derive(Debug)]
+pub struct Stated {
+    /// The key.
+    pub key: &'static str,
+    /// The value as TOML writes it.
+    pub shown: String,
+    /// Where the value came from.
+    pub from: Source,
 }
 
 /// Without line ends and other control characters, so that the message stays on one line, and

@@ -24,7 +24,7 @@ mod value;
 use std::ffi::OsString;
 use std::path::Path;
 
-pub use error::{ConfigError, Source};
+pub use error::{ConfigError, Source, Stated};
 pub use keys::{Auth, Config, Debug, Drain, Http, Lease, Limits, Listen, Reactions, Store, Topics};
 pub use value::{Millis, Secret};
 
@@ -65,7 +65,7 @@ impl Loaded {
         let mut entries: Vec<Entry> = keys::keys()
             .map(|key| Entry { key, value: key.domain.default_value(), from: Source::Default })
             .collect();
-        let mut settings = file.map_or_else(|| Ok(Vec::new()), layers::file)?;
+        let mut settings = file.map(layers::file).transpose()?.unwrap_or_default();
         settings.extend(layers::environment(variables)?);
         settings.extend(layers::flags(flags)?);
         for setting in settings {

@@ -1,6 +1,6 @@
 //! Relations between keys, checked once all layers are laid over one another.
 
-use super::error::ConfigError;
+use super::error::{ConfigError, Stated};
 use super::{Entry, Value};
 
 /// The first key is at most the second, and why.
@@ -38,15 +38,8 @@ pub(super) fn check(entries: &[Entry]) -> Result<(), ConfigError> {
             unreachable!("relations name whole numbers, which a test checks");
         };
         if low_value > high_value {
-            return Err(ConfigError::Unequal {
-                low: low.key.name,
-                low_value,
-                low_from: low.from.clone(),
-                high: high.key.name,
-                high_value,
-                high_from: high.from.clone(),
-                why,
-            });
+            let (low, high) = (stated(low), stated(high));
+            return Err(ConfigError::Contradiction { low, high, why });
         }
     }
     addresses(entries)
@@ -64,13 +57,8 @@ fn addresses(entries: &[Entry]) -> Result<(), ConfigError> {
     for (index, &(first, address)) in bound.iter().enumerate() {
         let same = bound.iter().skip(index + 1).find(|&&(_, other)| other == address);
         if let Some(&(second, _)) = same {
-            return Err(ConfigError::SameAddress {
-                first: first.key.name,
-                second: second.key.name,
-                address,
-                first_from: first.from.clone(),
-                second_from: second.from.clone(),
-            });
+            let (first, second) = (stated(first), stated(second));
+            return Err(ConfigError::SameAddress { first, second });
         }
     }
     Ok(())
@@ -78,4 +66,11 @@ fn addresses(entries: &[Entry]) -> Result<(), ConfigError> {
 
 fn entry<'a>(entries: &'a [Entry], name: &str) -> &'a Entry {
     entries.iter().find(|entry| entry.key.name == name).expect("relations name keys")
+}
+
+/// # Panics
+/// When the value is a secret: no relation names one.
+fn stated(entry: &Entry) -> Box<Stated> {
+    let shown = entry.value.toml().expect("no relation names a secret");
+    Box::new(Stated { key: entry.key.name, shown, from: entry.from.clone() })
 }
