@@ -123,8 +123,8 @@ pub(super) fn escaped(text: &str) -> String {
         control if control.is_control() => ' ',
         other => other,
     };
-    let mut out: String = text.trim().chars().take(SHOWN_MAX).map(plain).collect();
-    if text.trim().chars().count() > SHOWN_MAX {
+    let mut out: String = text.chars().take(SHOWN_MAX).map(plain).collect();
+    if text.chars().count() > SHOWN_MAX {
         out.push('…');
     }
     out
