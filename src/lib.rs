@@ -5,4 +5,6 @@ pub mod engine;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+pub mod topics;
 pub mod wire;

@@ -25,8 +25,8 @@ fn the_least_call_has_json_and_no_credit() {
 
 #[test]
 fn everything_that_the_help_names_is_taken() {
-    let line = "stream ws://h/x?y debug.count -n 5 --data - --user ada --bearer k --mime text/plain \
-                --follow --wait 0.5";
+    let line = "stream ws://h/x?y debug.count -n 5 --data - --user ada --bearer k --mime \
+                text/plain --follow --wait 0.5";
     let args = parse(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
     assert_eq!(args.n, Some(5));
     assert_eq!(args.data, Some(CallData::Stdin));

@@ -47,7 +47,10 @@ pub enum ConfigError {
         error: io::Error,
     },
     /// The file is no TOML.
-    #[error("{} line {line} is not valid TOML: {}", escaped(&path.to_string_lossy()), escaped(message))]
+    #[error(
+        "{} line {line} is not valid TOML: {}",
+        escaped(&path.to_string_lossy()), escaped(message)
+    )]
     Syntax {
         /// The file.
         path: PathBuf,
