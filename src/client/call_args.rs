@@ -40,7 +40,8 @@ pub struct CallArgs {
     /// What to send.
     #[arg(value_enum)]
     pub interaction: CallInteraction,
-    /// Server: tcp://HOST[:PORT] or ws://HOST[:PORT][/PATH].
+    /// The server.
+    #[arg(help = "Server: tcp://HOST[:PORT] or ws://HOST[:PORT][/PATH]")]
     pub url: CallUrl,
     /// Route, such as event.launch.reactions.
     #[arg(value_parser = route)]

@@ -138,6 +138,18 @@ mod tests {
     }
 
     #[test]
+    fn the_help_shows_the_defaults_in_force() {
+        let mut cli = Cli::command();
+        let serve = cli.find_subcommand_mut("serve").unwrap();
+        let help = serve.render_long_help().to_string();
+        let config = Loaded::load(None, std::iter::empty(), &[]).unwrap().config;
+        assert!(help.contains(&format!("TCP here [default: {}]", config.listen.tcp)), "{help}");
+        assert!(help.contains(&format!("HTTP here [default: {}]", config.listen.http)), "{help}");
+        let directory = config.store.data_dir.display();
+        assert!(help.contains(&format!("directory [default: {directory}]")), "{help}");
+    }
+
+    #[test]
     fn every_flag_reaches_its_key() {
         let line = "--tcp 127.0.0.1:1 --http 127.0.0.1:2 --admin 127.0.0.1:3 --data-dir d \
                     --manage-key k --debug-routes";
