@@ -4,6 +4,8 @@ pub mod client;
 pub mod engine;
 pub mod protocol;
 #[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "server")]
 pub mod topics;
 #[cfg(feature = "server")]
 pub mod transport;

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use tokio::net::TcpStream;
 
-use super::{Client, ConnectError, Options, Target, websocket};
+use super::{CallUrl, Client, ConnectError, Options, websocket};
 use crate::transport::{Kind, TcpOptions, prepare_stream};
 
 /// Connects to `tcp://HOST:PORT` or `ws://HOST[:PORT][/PATH]` (path `/rsocket` by default) and sends
@@ -12,29 +12,38 @@ use crate::transport::{Kind, TcpOptions, prepare_stream};
 /// # Errors
 /// [`ConnectError`]: the URL, the network, or a WebSocket handshake that failed.
 pub async fn connect(url: &str, options: &Options) -> Result<Client, ConnectError> {
-    let target = Target::parse(url)?;
+    let target = url
+        .parse::<CallUrl>()
+        .map_err(|problem| ConnectError::Url { url: url.to_owned(), problem })?;
+    connect_to(&target, options).await
+}
+
+/// As [`connect`], to a URL that was read already.
+pub(super) async fn connect_to(
+    target: &CallUrl,
+    options: &Options,
+) -> Result<Client, ConnectError> {
     let within = options.connect_timeout;
-    let connecting = tokio::time::timeout(within, open(url, &target, options));
-    match connecting.await {
+    match tokio::time::timeout(within, open(target, options)).await {
         Ok(result) => result,
-        Err(_) => Err(ConnectError::TimedOut { address: target.address().to_owned(), within }),
+        Err(_) => Err(ConnectError::TimedOut { address: target.authority(), within }),
     }
 }
 
-async fn open(url: &str, target: &Target, options: &Options) -> Result<Client, ConnectError> {
-    let address = target.address();
-    let unreachable = |source| ConnectError::Unreachable { address: address.to_owned(), source };
-    let socket = TcpStream::connect(address).await.map_err(unreachable)?;
+async fn open(target: &CallUrl, options: &Options) -> Result<Client, ConnectError> {
+    let address = target.authority();
+    let unreachable = |source| ConnectError::Unreachable { address: address.clone(), source };
+    let socket = TcpStream::connect(&address).await.map_err(unreachable)?;
     prepare_stream(&socket, TcpOptions::default()).map_err(unreachable)?;
     match target {
-        Target::Tcp { .. } => {
+        CallUrl::Tcp { .. } => {
             Ok(Client::over(socket, Kind::Stream, BytesMut::new(), options, None))
         }
-        Target::WebSocket { host, path, .. } => {
-            let refused = |reason| ConnectError::NotWebSocket { url: url.to_owned(), reason };
+        CallUrl::WebSocket { path, .. } => {
+            let refused = |reason| ConnectError::NotWebSocket { url: target.to_string(), reason };
             let seed = websocket::seed().map_err(refused)?;
             let (socket, first) =
-                websocket::handshake(socket, host, path).await.map_err(refused)?;
+                websocket::handshake(socket, &address, path).await.map_err(refused)?;
             let kind = Kind::WebSocketClient { seed };
             Ok(Client::over(socket, kind, first, options, None))
         }

@@ -55,7 +55,7 @@ impl Inbox {
     /// stream completed.
     pub(super) fn poll_run(
         &self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         run: &mut VecDeque<Payload>,
     ) -> Poll<Result<bool, CallError>> {
         let mut state = self.lock();
@@ -171,7 +171,7 @@ impl InboxSource {
 
     /// Moves everything that came to the caller, and what the caller granted to the connection. All
     /// of it at once: what a turn of the connection reads bounds a run.
-    fn exchange(&mut self, cx: &mut Context<'_>, input: &mut Input<'_>) {
+    fn exchange(&mut self, cx: &Context<'_>, input: &mut Input<'_>) {
         if self.ended {
             return;
         }

@@ -39,7 +39,7 @@ impl Encoding {
 
     /// What was typed as the bytes to send: checked when it must be JSON, converted for MessagePack,
     /// as it is for any other type. The error is the reason why it is not JSON.
-    pub(super) fn from_text(self, text: &[u8]) -> Result<Bytes, String> {
+    pub(super) fn parse(self, text: &[u8]) -> Result<Bytes, String> {
         match self {
             Self::Raw => Ok(Bytes::copy_from_slice(text)),
             Self::Json => {
@@ -59,13 +59,13 @@ impl Encoding {
     /// `pretty`. What is not what its type says, and any other type, is shown as text; as a JSON
     /// string if it has control characters, which could break the line or the terminal; as
     /// `base64:…` if it is no text.
-    pub(super) fn to_text(self, data: &[u8], pretty: bool) -> Vec<u8> {
+    pub(super) fn print(self, data: &[u8], pretty: bool) -> Vec<u8> {
         let json = match self {
             Self::Json => reprint_json(data, pretty),
             Self::MessagePack => print_message_pack(data, pretty),
             Self::Raw => None,
         };
-        json.unwrap_or_else(|| print_raw(data))
+        json.map_or_else(|| print_raw(data), escape_c1)
     }
 }
 
@@ -101,6 +101,27 @@ fn print_message_pack(data: &[u8], pretty: bool) -> Option<Vec<u8>> {
     whole.then_some(out)
 }
 
+/// JSON lets DEL and the C1 controls pass inside strings, where some terminals obey them.
+fn escape_c1(json: Vec<u8>) -> Vec<u8> {
+    let text = match String::from_utf8(json) {
+        Ok(text) if text.contains(|it| matches!(it, '\u{7f}'..='\u{9f}')) => text,
+        Ok(text) => return text.into_bytes(),
+        Err(error) => return error.into_bytes(),
+    };
+    let mut out = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' => escape(&mut out, character),
+            other => out.push(other),
+        }
+    }
+    out.into_bytes()
+}
+
+fn escape(out: &mut String, character: char) {
+    let _ = write!(out, "\\u{:04x}", u32::from(character));
+}
+
 fn print_raw(data: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(data) {
         Ok(text) if !text.contains(char::is_control) => data.to_vec(),
@@ -119,9 +140,7 @@ fn quote(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            other if other.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(other));
-            }
+            other if other.is_control() => escape(&mut out, other),
             other => out.push(other),
         }
     }

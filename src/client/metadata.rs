@@ -43,19 +43,19 @@ impl Metadata {
         self.well_known(AUTHENTICATION, &entry)
     }
 
-    /// The MIME type of this request's data, instead of SETUP's; at most 127 bytes.
+    /// The MIME type of this request's data, instead of SETUP's; at most 128 bytes.
     #[must_use]
     pub fn data_mime(self, mime: &str) -> Self {
-        let mime = name(mime, 127);
+        let mime = name(mime, 128);
         let mut entry = BytesMut::with_capacity(mime.len() + 1);
         put_name(&mut entry, mime);
         self.well_known(MIME_TYPE, &entry)
     }
 
-    /// Any other entry under its MIME type of 1 to 127 bytes.
+    /// Any other entry under its MIME type of 1 to 128 bytes.
     #[must_use]
     pub fn entry(mut self, mime: &str, content: &[u8]) -> Self {
-        put_name(&mut self.bytes, name(mime, 127));
+        put_name(&mut self.bytes, name(mime, 128));
         self.put_content(content);
         self
     }

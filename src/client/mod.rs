@@ -13,6 +13,7 @@
 //! and resuming, TLS.
 
 mod call;
+mod call_args;
 mod connect;
 mod error;
 mod handle;
@@ -23,11 +24,12 @@ mod options;
 mod outbox;
 mod response;
 mod subscription;
-mod target;
 #[cfg(test)]
 mod tests;
 mod websocket;
 
+pub use call::run_call;
+pub use call_args::{CallArgs, CallData, CallInteraction, CallUrl};
 pub use connect::connect;
 pub use error::{CallError, ConnectError, SendError};
 pub use handle::Client;
@@ -35,4 +37,3 @@ pub use metadata::Metadata;
 pub use options::Options;
 pub use outbox::Sender;
 pub use subscription::Subscription;
-pub use target::Target;

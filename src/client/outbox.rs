@@ -45,7 +45,7 @@ impl Outbox {
 
     fn poll_send(
         &self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         item: &mut Option<Payload>,
     ) -> Poll<Result<(), SendError>> {
         let source = {
