@@ -1,6 +1,7 @@
 //! The wire layer against vectors of other implementations, mutations of them, an independent
 //! WebSocket and random values.
 
+mod mutations;
 mod vectors;
 
 use bytes::{Bytes, BytesMut};
@@ -20,4 +21,25 @@ fn encoded(frame: &Frame) -> Bytes {
     let mut out = BytesMut::new();
     frame.encode(&mut out);
     out.freeze()
+}
+
+/// xorshift64*: the same numbers in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// 0 to `end`, which it does not reach.
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() >> 32).expect("32 bits") % end
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_be_bytes()[0]
+    }
 }
