@@ -1,8 +1,10 @@
 //! The wire layer against vectors of other implementations, mutations of them, an independent
 //! WebSocket and random values.
 
+mod framing;
 mod mutations;
 mod vectors;
+mod websocket;
 
 use bytes::{Bytes, BytesMut};
 
