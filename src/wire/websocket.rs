@@ -243,18 +243,20 @@ impl Messages {
             Opcode::Pong => Some(Inbound::Pong),
             Opcode::Close => Some(Inbound::Close(close_code(&payload))),
             Opcode::Text | Opcode::Binary | Opcode::Continuation => {
-                let message = match self.parts.take() {
-                    None => payload,
+                let parts = match self.parts.take() {
+                    None if header.fin => return Some(Inbound::Frame(payload.freeze())),
+                    // In memory of its own, which does not keep the read buffer.
+                    None => BytesMut::from(&payload[..]),
+                    // Grown in place: a copy for each part would be quadratic.
                     Some(mut parts) => {
                         parts.extend_from_slice(&payload);
                         parts
                     }
                 };
                 if header.fin {
-                    return Some(Inbound::Frame(message.freeze()));
+                    return Some(Inbound::Frame(parts.freeze()));
                 }
-                // In memory of its own, which does not keep the read buffer.
-                self.parts = Some(BytesMut::from(&message[..]));
+                self.parts = Some(parts);
                 None
             }
         }
