@@ -3,6 +3,7 @@
 
 mod framing;
 mod mutations;
+mod roundtrip;
 mod vectors;
 mod websocket;
 
