@@ -4,6 +4,7 @@
 mod framing;
 mod mutations;
 mod roundtrip;
+mod rules;
 mod vectors;
 mod websocket;
 
