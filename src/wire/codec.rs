@@ -295,14 +295,14 @@ impl Frame {
             Body::Cancel => 0,
             Body::Error { message, .. } => 4 + message.len(),
             Body::Setup(setup) => {
-                let token = setup.resume_token.as_ref().map_or(0, |token| 2 + token.len());
-                let mimes = 2 + setup.metadata_mime.len() + setup.data_mime.len();
+                let token = setup.resume_token.as_ref().map_or(0, |token| 2 + token_len(token));
+                let mimes = 2 + short_len(&setup.metadata_mime) + short_len(&setup.data_mime);
                 12 + token + mimes + payload_len(&setup.payload)
             }
             Body::Lease(lease) => 8 + lease.metadata.as_ref().map_or(0, Bytes::len),
             Body::Keepalive(keepalive) => 8 + keepalive.data.len(),
             Body::MetadataPush { metadata } => metadata.len(),
-            Body::Resume(resume) => 4 + 2 + resume.token.len() + 16,
+            Body::Resume(resume) => 4 + 2 + token_len(&resume.token) + 16,
             Body::ResumeOk { .. } => 8,
             Body::Ext(ext) => 4 + ext.rest.len(),
         };
@@ -365,10 +365,20 @@ fn put_token(out: &mut BytesMut, token: &[u8]) {
     out.extend_from_slice(token.get(..len.into()).unwrap_or(token));
 }
 
+/// What [`put_token`] writes of it.
+fn token_len(token: &[u8]) -> usize {
+    token.len().min(u16::MAX.into())
+}
+
 fn put_short(out: &mut BytesMut, text: &[u8]) {
     let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
     out.put_u8(len);
     out.extend_from_slice(text.get(..len.into()).unwrap_or(text));
+}
+
+/// What [`put_short`] writes of it.
+fn short_len(text: &[u8]) -> usize {
+    text.len().min(u8::MAX.into())
 }
 
 fn setup_bits(setup: &Setup) -> u16 {

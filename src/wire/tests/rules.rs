@@ -400,13 +400,36 @@ fn error_codes_have_the_names_of_the_protocol() {
 
 #[test]
 fn strings_too_long_for_their_length_field_do_not_break_the_frame() {
-    // No caller lets it happen; if one did, the frame would still be well-formed.
+    // No caller lets it happen; if one did, the connection would still be in step.
     let long = Bytes::from(vec![b'x'; 70_000]);
-    let resume = Resume { version: (1, 0), token: long, server_position: 1, client_position: 2 };
-    let Body::Resume(read) = decode(on(0, Body::Resume(resume))).expect("valid").body else {
-        panic!("not a RESUME");
+    let (server_position, client_position) = (1, 2);
+    let token = long.clone();
+    let resume = Resume { version: (1, 0), token, server_position, client_position };
+    let setup = Setup {
+        version: (1, 0),
+        keepalive_ms: 1,
+        lifetime_ms: 2,
+        lease: false,
+        resume_token: Some(long.clone()),
+        metadata_mime: long.slice(..256),
+        data_mime: long.slice(..300),
+        payload: request("d"),
     };
-    assert_eq!((read.token.len(), read.client_position), (65_535, 2));
+    for body in [Body::Resume(resume), Body::Setup(setup)] {
+        let frame = Frame::new(StreamId::CONNECTION, body);
+        let sent = encoded(&frame);
+        assert_eq!(sent.len(), frame.encoded_len());
+        match decode(sent).expect("valid").body {
+            Body::Resume(resume) => {
+                assert_eq!((resume.token.len(), resume.client_position), (65_535, 2));
+            }
+            Body::Setup(setup) => {
+                assert_eq!((setup.metadata_mime.len(), setup.data_mime.len()), (255, 255));
+                assert_eq!(setup.payload, request("d"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
