@@ -2,6 +2,7 @@
 //! WebSocket and random values.
 
 mod framing;
+mod metadata;
 mod mutations;
 mod roundtrip;
 mod rules;
