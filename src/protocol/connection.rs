@@ -369,7 +369,7 @@ impl Connection {
         }
         let first = decode(bytes).map_err(|error| reject_malformed(&error)).and_then(|frame| {
             self.count_in(&frame);
-            check_first(frame, self.lease.is_some())
+            check_first(frame, self.lease.is_some(), self.limits.keepalive_min)
         });
         match first {
             Ok(setup) => self.decide(now, setup),
