@@ -127,7 +127,8 @@ impl Mime {
     /// (R-COMP-2, R-COMP-4).
     ///
     /// # Errors
-    /// [`MetadataError::Overrun`] when it is cut short, [`MetadataError::Empty`] when nothing is left.
+    /// [`MetadataError::Overrun`] when it is cut short, [`MetadataError::Empty`] when nothing is
+    /// left.
     pub fn decode(rest: &mut Bytes) -> Result<Self, MetadataError> {
         let first = rest.try_get_u8().map_err(|_| MetadataError::Empty(WHAT))?;
         if first & KNOWN != 0 {

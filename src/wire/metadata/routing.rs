@@ -6,8 +6,8 @@ use super::MetadataError;
 
 const WHAT: &str = "routing metadata";
 
-/// The tags of routing metadata, decoded as they are asked for; ends after an error. An empty tag is
-/// legal, and metadata without tags stands for the empty route (R-RTE-2).
+/// The tags of routing metadata, decoded as they are asked for; ends after an error. An empty tag
+/// is legal, and metadata without tags stands for the empty route (R-RTE-2).
 #[derive(Clone, Debug)]
 pub struct Tags {
     rest: Bytes,

@@ -1,5 +1,5 @@
-//! Every entry of `tests/vectors/frame-vectors.json` decodes as its `fields` say, and encodes to the
-//! same bytes. The file comes from an encoder written from the layouts and from four other
+//! Every entry of `tests/vectors/frame-vectors.json` decodes as its `fields` say, and encodes to
+//! the same bytes. The file comes from an encoder written from the layouts and from four other
 //! implementations.
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -29,8 +29,8 @@ const KINDS: [(&str, usize); 12] = [
 ];
 
 /// The frames that no conforming sender emits and whose deviation a value does not keep: what they
-/// encode to instead. Other frames that must not be sent (N=0, F with C, no flag at all) are left to
-/// the layer above: they encode as they came.
+/// encode to instead. Other frames that must not be sent (N=0, F with C, no flag at all) are left
+/// to the layer above: they encode as they came.
 const NOT_KEPT: [(&str, &str); 4] = [
     // Reserved top bit of N (R-HDR-3).
     ("request_n_high_bit", "00000001200000000005"),
