@@ -1,4 +1,7 @@
 //! Routing metadata: tags, the first of which is the route (conformance 5.3).
+//!
+//! Each tag is UTF-8 behind a plain u8 length in bytes, to the end of the entry; how many are taken
+//! is the reader's bound (R-LIM-19).
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
