@@ -1,12 +1,11 @@
 //! The `rsocket_rust` server that benchmarks run beside ours. Usage: `bench_server HOST:PORT`
 //!
 //! Request/response answers with the request. A stream yields what `debug.count` of Tidegate
-//! yields for the same request: JSON `{"limit","size"}` asks for `limit` items of `size` bytes.
+//! yields for the same request: JSON `{"from","limit","size"}` asks for `limit` items of `size` bytes.
 //! The route in the metadata is not looked at, so one client drives both servers.
 
 use anyhow::Context;
 use bytes::Bytes;
-use futures::StreamExt;
 use rsocket_rust::prelude::*;
 use rsocket_rust::utils::EchoRSocket;
 use rsocket_rust::{async_trait, Result};
@@ -30,17 +29,18 @@ impl RSocket for Bench {
     }
 
     fn request_stream(&self, req: Payload) -> Flux<Result<Payload>> {
-        let asked: Value = req
-            .data()
-            .and_then(|data| serde_json::from_slice(data).ok())
-            .unwrap_or_default();
+        let asked: Value =
+            req.data().and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default();
+        let from = asked["from"].as_u64().unwrap_or(0);
         let limit = asked["limit"].as_u64().unwrap_or(u64::MAX);
         let size = asked["size"].as_u64().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-        Box::pin(futures::stream::iter((0..limit).map(move |seq| Ok(item(seq, size)))))
+        Box::pin(futures::stream::iter(
+            (from..from.saturating_add(limit)).map(move |seq| Ok(item(seq, size))),
+        ))
     }
 
     fn request_channel(&self, reqs: Flux<Result<Payload>>) -> Flux<Result<Payload>> {
-        EchoRSocket.request_channel(Box::pin(reqs.map(|req| req)))
+        EchoRSocket.request_channel(reqs)
     }
 }
 
