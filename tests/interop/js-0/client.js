@@ -135,7 +135,7 @@ class Source {
 }
 
 main({
-  client: 'rsocket-js 0.0',
+  client: 'rsocket-js',
   version: require('rsocket-core/package.json').version,
   fragments: false, // this line reassembles, but never fragments
   complaints,

@@ -121,7 +121,7 @@ class Source {
 }
 
 main({
-  client: 'rsocket-js 1.0',
+  client: 'rsocket-js',
   version: require('rsocket-core/package.json').version,
   fragments: true,
   complaints: [],

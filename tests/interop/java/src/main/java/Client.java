@@ -69,11 +69,16 @@ public final class Client {
         if (client.socket != null) client.socket.dispose();
       }
       System.out.printf(
-          "{\"client\":\"rsocket-java\",\"version\":\"1.1.5\",\"transport\":\"%s\","
+          "{\"client\":\"rsocket-java\",\"version\":\"%s\",\"transport\":\"%s\","
               + "\"cell\":\"%s\",\"result\":\"%s\",\"detail\":\"%s\"}%n",
-          url.getScheme(), name.strip(), result, detail.replaceAll("[\\\\\"\\p{Cntrl}]", " "));
+          version(), url.getScheme(), name.strip(), result, detail.replaceAll("[\\\\\"\\p{Cntrl}]", " "));
     }
     System.exit(0);
+  }
+
+  private static String version() {
+    String jar = RSocket.class.getProtectionDomain().getCodeSource().getLocation().getPath();
+    return jar.replaceFirst(".*rsocket-core-(.*)\\.jar", "$1");
   }
 
   /** Runs one cell; what it returns is its note in the matrix. */
