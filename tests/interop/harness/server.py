@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -43,14 +44,14 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self.process.returncode}, see its log")
+                sys.exit(f"interop: the server ended with {self.process.returncode}, see its log")
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.http}/readyz", timeout=1).close()
                 return
             except OSError:
                 time.sleep(0.05)
         self.process.kill()
-        raise RuntimeError(f"the server was not ready within {START_SECONDS} s")
+        sys.exit(f"interop: the server was not ready within {START_SECONDS} s")
 
     def url(self, transport):
         if transport == "tcp":
