@@ -88,7 +88,8 @@ CLIENTS = {
         "rsocket-rust", install_rust, ["rsocket-rust/target/release/rsocket-rust-peer"]
     ),
     "java": Client(
-        "java", install_java, ["java", "-cp", "java/target/classes:java/target/dependency/*", "Client"]
+        "java", install_java,
+        ["java", "-cp", "java/target/classes:java/target/dependency/*", "Client"],
     ),
 }
 

@@ -1,5 +1,6 @@
 'use strict';
-// rsocket-js 0.0.x. Usage: echo CELL | node client.js tcp://HOST:PORT | ws://HOST:PORT/rsocket
+// rsocket-js 0.0.x. Usage: echo CELL | node client.js URL
+// URL is tcp://HOST:PORT or ws://HOST:PORT/rsocket.
 //
 // An adapter for ../js/cells.js gives `connect(options)`, which resolves to a session:
 //   request, fireAndForget, metadataPush   promises
@@ -86,7 +87,10 @@ async function connect({ url, metadataType, dataType, keepAlive, lifetime }) {
 
 /** The library writes a type as one byte only when it is handed the constant. */
 function compact([type, content]) {
-  const known = { 'message/x.rsocket.routing.v0': core.MESSAGE_RSOCKET_ROUTING, 'text/plain': core.TEXT_PLAIN };
+  const known = {
+    'message/x.rsocket.routing.v0': core.MESSAGE_RSOCKET_ROUTING,
+    'text/plain': core.TEXT_PLAIN,
+  };
   return [known[type] ?? type, content];
 }
 

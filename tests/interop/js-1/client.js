@@ -1,5 +1,6 @@
 'use strict';
-// rsocket-js 1.0.0-alpha. Usage: echo CELL | node client.js tcp://HOST:PORT | ws://HOST:PORT/rsocket
+// rsocket-js 1.0.0-alpha. Usage: echo CELL | node client.js URL
+// URL is tcp://HOST:PORT or ws://HOST:PORT/rsocket.
 // The adapter's contract is in ../js-0/client.js.
 
 const { RSocketConnector } = require('rsocket-core');
@@ -69,8 +70,10 @@ async function connect({ url, metadataType, dataType, keepAlive, lifetime, fragm
 
 /** The library writes a type as one byte only when it is handed the constant. */
 function compact([type, content]) {
-  const { MESSAGE_RSOCKET_ROUTING, TEXT_PLAIN } = WellKnownMimeType;
-  const known = { 'message/x.rsocket.routing.v0': MESSAGE_RSOCKET_ROUTING, 'text/plain': TEXT_PLAIN };
+  const known = {
+    'message/x.rsocket.routing.v0': WellKnownMimeType.MESSAGE_RSOCKET_ROUTING,
+    'text/plain': WellKnownMimeType.TEXT_PLAIN,
+  };
   return [known[type] ?? type, content];
 }
 

@@ -122,7 +122,8 @@ const cells = {
     const count = async () =>
       Number((await session().request(to('debug.sink.count'))).data.toString());
     const before = await count();
-    for (let i = 0; i < 20; i += 1) await session().fireAndForget(to('debug.sink', Buffer.from('x')));
+    const drop = to('debug.sink', Buffer.from('x'));
+    for (let i = 0; i < 20; i += 1) await session().fireAndForget(drop);
     let now = before;
     for (let tries = 0; now < before + 20 && tries < 50; tries += 1) {
       await sleep(20);

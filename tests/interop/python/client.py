@@ -1,5 +1,6 @@
-"""The `rsocket` package. Usage: echo CELL | python client.py tcp://HOST:PORT | ws://HOST:PORT/rsocket
+"""The `rsocket` package. Usage: echo CELL | python client.py URL
 
+URL is tcp://HOST:PORT or ws://HOST:PORT/rsocket.
 What the cells mean is in ../README.md.
 """
 
@@ -313,7 +314,8 @@ CELLS = {
 def main():
     url = urlsplit(sys.argv[1])
     for name in map(str.strip, sys.stdin):
-        line = dict(client="rsocket-py", version=version("rsocket"), transport=url.scheme, cell=name)
+        line = {"client": "rsocket-py", "version": version("rsocket"),
+                "transport": url.scheme, "cell": name}
         try:
             note = asyncio.run(CELLS[name](url))
             line.update(result="pass", detail=note or "")

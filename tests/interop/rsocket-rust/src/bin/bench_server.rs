@@ -1,7 +1,8 @@
 //! The `rsocket_rust` server that benchmarks run beside ours. Usage: `bench_server HOST:PORT`
 //!
 //! Request/response answers with the request. A stream yields what `debug.count` of Tidegate
-//! yields for the same request: JSON `{"from","limit","size"}` asks for `limit` items of `size` bytes.
+//! yields for the same request: JSON `{"from","limit","size"}` asks for `limit` items of `size`
+//! bytes.
 //! The route in the metadata is not looked at, so one client drives both servers.
 
 use anyhow::Context;

@@ -71,7 +71,11 @@ public final class Client {
       System.out.printf(
           "{\"client\":\"rsocket-java\",\"version\":\"%s\",\"transport\":\"%s\","
               + "\"cell\":\"%s\",\"result\":\"%s\",\"detail\":\"%s\"}%n",
-          version(), url.getScheme(), name.strip(), result, detail.replaceAll("[\\\\\"\\p{Cntrl}]", " "));
+          version(),
+          url.getScheme(),
+          name.strip(),
+          result,
+          detail.replaceAll("[\\\\\"\\p{Cntrl}]", " "));
     }
     System.exit(0);
   }
