@@ -76,7 +76,7 @@ fn full(error: TopicsFull) -> RouteError {
 #[serde(deny_unknown_fields)]
 struct Reactions {
     /// Kinds to name, 1 to 100; the rest are summed up as `other`. 10 by default.
-    top: Option<usize>,
+    top: Option<u64>,
     /// The last window that the reader has seen; without it the next one comes first.
     after: Option<u64>,
 }
@@ -86,7 +86,8 @@ fn read_reactions(topics: &Topics, call: &Call) -> SourceResult {
     let Reactions { top, after } = call.decode_or_default()?;
     let top = match top {
         None => TopN::default(),
-        Some(top) => TopN::new(top).map_err(|error| RouteError::Data(error.to_string().into()))?,
+        Some(top) => TopN::new(top)
+            .ok_or_else(|| RouteError::Data(format!("top must be 1 to {}", TopN::MAX).into()))?,
     };
     let start = after.map_or(Start::Now, Start::After);
     let subscription = topics.reactions(call.id()?, start, top).map_err(full)?;

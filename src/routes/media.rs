@@ -1,10 +1,10 @@
 //! Media types of data, and messages in them.
 
 use std::fmt::Display;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rmp_serde::decode::ReadReader;
 use serde::{Deserialize, Serialize};
 use serde_path_to_error::Path;
 
@@ -134,8 +134,8 @@ impl Encoding {
 /// Deeper nesting than any message has, shallow enough for the stack.
 const DEPTH_MAX: usize = 64;
 
-fn msgpack(data: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'_, [u8]>> {
-    let mut reader = rmp_serde::Deserializer::from_read_ref(data);
+fn msgpack(data: &[u8]) -> rmp_serde::Deserializer<ReadReader<&[u8]>> {
+    let mut reader = rmp_serde::Deserializer::new(data);
     reader.set_max_depth(DEPTH_MAX);
     reader
 }
@@ -149,9 +149,10 @@ fn decode_msgpack<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, RouteE
             |_| RouteError::Data("not the MessagePack that this route takes".into()),
         ));
     };
-    match reader.into_inner().read(&mut [0]) {
-        Ok(0) => Ok(message),
-        Ok(_) | Err(_) => Err(RouteError::Data("bytes follow the MessagePack message".into())),
+    if reader.into_inner().is_empty() {
+        Ok(message)
+    } else {
+        Err(RouteError::Data("bytes follow the MessagePack message".into()))
     }
 }
 

@@ -20,7 +20,6 @@ use super::admission::Admitted;
 use super::listener::{Shared, run};
 use super::metrics::Metrics;
 use super::origin::OriginPolicy;
-use super::shutdown::Shutdown;
 use crate::transport::{Kind, accept_key};
 
 /// Room for the headers of one request, bytes.
