@@ -99,18 +99,6 @@ async fn without_n_everything_comes_through_a_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_n_no_more_than_a_window_is_asked_for() {
-    let (client, seen) = pair();
-    let line = format!("stream {TEXT} --data count -n 3 --wait 1");
-    let (result, _) = run_on(&client, &line).await;
-    assert!(result.is_ok());
-    let endless = format!("stream {TEXT} --data large");
-    let stuck = tokio::time::timeout(Duration::from_millis(1), run_on(&client, &endless));
-    let _ = stuck.await;
-    assert!(seen.written.load(Ordering::SeqCst) < 3 + 4 * 256);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_channel_of_one_item_completes_its_half() {
     let (code, lines, _) = run(&format!("channel {TEXT} --data hello")).await;
     assert_eq!((code, lines), (0, vec!["hello".to_owned()]));
