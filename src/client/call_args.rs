@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::RangedI64ValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 
@@ -39,13 +40,14 @@ pub struct CallArgs {
     /// What to send.
     #[arg(value_enum)]
     pub interaction: CallInteraction,
-    /// Server: tcp://HOST[:PORT] or ws://HOST[:PORT][/PATH].
+    /// The server.
+    #[arg(help = "Server: tcp://HOST[:PORT] or ws://HOST[:PORT][/PATH]")]
     pub url: CallUrl,
     /// Route, such as event.launch.reactions.
     #[arg(value_parser = route)]
     pub route: String,
     /// Ask for N items of a stream or channel, then cancel; without it, items until the end.
-    #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CREDIT_MAX))]
+    #[arg(short = 'n', value_name = "N", value_parser = credit())]
     pub n: Option<u32>,
     /// What to send: the text itself, @FILE for the content of a file, - for standard input (on a
     /// channel one item a line, as credit allows).
@@ -234,6 +236,10 @@ fn host_and_port(authority: &str, default: u16) -> Result<(String, u16), &'stati
         return Err("a port is a number from 1 to 65535");
     }
     Ok((host.to_owned(), port))
+}
+
+fn credit() -> RangedI64ValueParser<u32> {
+    RangedI64ValueParser::new().range(1..=CREDIT_MAX)
 }
 
 fn route(text: &str) -> Result<String, String> {

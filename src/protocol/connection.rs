@@ -16,8 +16,8 @@ use super::{
     Terminal,
 };
 use crate::wire::{
-    Body, DecodeError, ErrorCode, Frame, Framing, FramingError, Keepalive as KeepaliveFrame, Setup,
-    StreamId, decode,
+    Body, DecodeError, ErrorCode, Frame, FrameType, Framing, FramingError,
+    Keepalive as KeepaliveFrame, Setup, StreamId, decode,
 };
 
 /// Where a connection is in its life (conformance section 2).
@@ -197,11 +197,11 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.phase {
             Phase::AwaitingFirst { deadline } if now >= deadline => {
-                self.reject_late(SetupRejection::invalid("no SETUP in time"), Deadline::Setup);
+                self.reject_late(&SetupRejection::invalid("no SETUP in time"), Deadline::Setup);
             }
             Phase::Deciding { deadline, .. } if now >= deadline => {
                 let rejection = SetupRejection::rejected("not accepted in time: retry");
-                self.reject_late(rejection, Deadline::Acceptor);
+                self.reject_late(&rejection, Deadline::Acceptor);
             }
             Phase::PeerClosing { deadline } if now >= deadline => self.close(Cause::Closed),
             Phase::Open { .. } | Phase::PeerClosing { .. } => self.handle_clocks(now),
@@ -334,7 +334,7 @@ impl Connection {
         }
     }
 
-    fn reject_late(&mut self, rejection: SetupRejection, deadline: Deadline) {
+    fn reject_late(&mut self, rejection: &SetupRejection, deadline: Deadline) {
         self.error_frame(StreamId::CONNECTION, rejection.code, &rejection.message);
         self.output.close(1000);
         self.close(Cause::Timeout(deadline));
@@ -369,7 +369,7 @@ impl Connection {
         }
         let first = decode(bytes).map_err(|error| reject_malformed(&error)).and_then(|frame| {
             self.count_in(&frame);
-            check_first(frame, self.lease.is_some())
+            check_first(frame, self.lease.is_some(), self.limits.keepalive_min)
         });
         match first {
             Ok(setup) => self.decide(now, setup),
@@ -454,7 +454,6 @@ impl Connection {
     }
 
     fn handle_malformed(&mut self, error: &DecodeError) {
-        use crate::wire::FrameType;
         // A second SETUP is ignored even when cut short (R-SETUP-14); an ignorable frame that is
         // malformed or unknown is dropped (R-IGN-1, R-IGN-3).
         if error.ignorable || error.frame_type == Some(FrameType::Setup) {

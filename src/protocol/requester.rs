@@ -37,7 +37,7 @@ impl Connection {
         self.may_send(now, request)?;
         let id = self.free_id()?;
         let NewRequest { interaction, payload, initial_n, complete } = request;
-        let frame = self.request_frame(id, request);
+        let frame = Self::request_frame(id, request);
         let framed = frame.encoded_len();
         let whole = framed <= self.output.budget() && framed <= self.output.frame_len_max();
         let fits = if whole {
@@ -45,7 +45,8 @@ impl Connection {
         } else {
             self.outgoing.is_none() && self.output.room() >= self.output.budget() / 2
         };
-        if !fits && !(self.output.is_empty() && self.outgoing.is_none()) {
+        let is_idle = self.output.is_empty() && self.outgoing.is_none();
+        if !fits && !is_idle {
             return Err(RequestRefused::Full);
         }
         let key = self.enlist(id, *interaction, *initial_n, *complete)?;
@@ -110,7 +111,7 @@ impl Connection {
         Err(RequestRefused::TooManyStreams)
     }
 
-    fn request_frame(&self, id: StreamId, request: &NewRequest) -> Frame {
+    fn request_frame(id: StreamId, request: &NewRequest) -> Frame {
         let NewRequest { interaction, payload, initial_n, complete } = request.clone();
         let body = match interaction {
             Interaction::RequestResponse => Body::RequestResponse { follows: false, payload },

@@ -33,7 +33,7 @@ impl Connection {
             return;
         }
         if opened.follows {
-            self.start_opening(now, id, opened);
+            self.start_opening(now, id, &opened);
         } else {
             self.open(id, opened);
         }
@@ -67,7 +67,7 @@ impl Connection {
         Ok(())
     }
 
-    fn start_opening(&mut self, now: Instant, id: StreamId, opened: Opened) {
+    fn start_opening(&mut self, now: Instant, id: StreamId, opened: &Opened) {
         let mut credit = Credit::NONE;
         credit.grant(opened.initial_n);
         let mut partial = Reassembly::new(now + self.limits.fragment_interval);

@@ -110,3 +110,72 @@ impl ServeArgs {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::super::config::{Loaded, Source};
+    use super::*;
+
+    fn serve(line: &[&str]) -> Result<ServeArgs, clap::Error> {
+        let cli = Cli::try_parse_from([&["tidegate", "serve"], line].concat())?;
+        match cli.command {
+            Command::Serve(args) => Ok(args),
+            Command::Call(_) | Command::Config(_) => panic!("the command is serve"),
+        }
+    }
+
+    fn load(line: &[&str], variables: &[(&str, &str)]) -> Loaded {
+        let pairs = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let settings = serve(line).unwrap().settings();
+        Loaded::load(None, pairs.collect::<Vec<_>>().into_iter(), &settings).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_shows_the_defaults_in_force() {
+        let mut cli = Cli::command();
+        let serve = cli.find_subcommand_mut("serve").unwrap();
+        let help = serve.render_long_help().to_string();
+        let config = Loaded::load(None, std::iter::empty(), &[]).unwrap().config;
+        assert!(help.contains(&format!("TCP here [default: {}]", config.listen.tcp)), "{help}");
+        assert!(help.contains(&format!("HTTP here [default: {}]", config.listen.http)), "{help}");
+        let directory = config.store.data_dir.display();
+        assert!(help.contains(&format!("directory [default: {directory}]")), "{help}");
+    }
+
+    #[test]
+    fn every_flag_reaches_its_key() {
+        let line = "--tcp 127.0.0.1:1 --http 127.0.0.1:2 --admin 127.0.0.1:3 --data-dir d \
+                    --manage-key k --debug-routes";
+        let loaded = load(&line.split_whitespace().collect::<Vec<_>>(), &[]);
+        let config = &loaded.config;
+        assert_eq!((config.listen.tcp.port(), config.listen.http.port()), (1, 2));
+        assert_eq!(config.listen.admin.unwrap().port(), 3);
+        assert_eq!(config.store.data_dir, PathBuf::from("d"));
+        assert_eq!(config.auth.manage_key.as_ref().unwrap().reveal(), "k");
+        assert!(config.debug.routes);
+        assert!(load(&["--ephemeral"], &[]).config.store.ephemeral);
+        assert_eq!(loaded.source("debug.routes"), Some(&Source::Flag("--debug-routes")));
+    }
+
+    #[test]
+    fn a_data_directory_outweighs_ephemeral_of_an_earlier_layer() {
+        let ephemeral = [("TIDEGATE_STORE_EPHEMERAL", "true")];
+        assert!(load(&[], &ephemeral).config.store.ephemeral);
+        assert!(!load(&["--data-dir", "d"], &ephemeral).config.store.ephemeral);
+    }
+
+    #[test]
+    fn unknown_and_contradicting_flags_are_usage_errors() {
+        for line in [&["--tpc", "x"][..], &["--data-dir", "d", "--ephemeral"], &["extra"]] {
+            let Err(error) = serve(line) else { panic!("{line:?} is taken") };
+            assert_eq!(error.exit_code(), 2, "{line:?}");
+        }
+    }
+}

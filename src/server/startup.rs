@@ -38,7 +38,7 @@ pub enum StartError {
     /// The process may not open enough files.
     #[error(
         "{limit} open files are allowed, limits.connections_max ({connections}) needs {needed}; \
-         raise the hard limit (ulimit -Hn, LimitNOFILE) or set limits.connections_max to {fitting}"
+         raise the hard limit (ulimit -Hn, LimitNOFILE) or lower limits.connections_max, {fitting}"
     )]
     OpenFiles {
         /// The limit after it was raised.
@@ -47,8 +47,8 @@ pub enum StartError {
         connections: usize,
         /// The open files that they need.
         needed: u64,
-        /// The connections that would fit.
-        fitting: u64,
+        /// The connections that would fit, in words.
+        fitting: String,
     },
     /// The data directory is of no use.
     #[error(
@@ -119,11 +119,12 @@ pub fn prepare(args: &ServeArgs) -> Result<Prepared, StartError> {
     start_log()?;
     let config = &loaded.config;
     raise_open_files(config.limits.connections_max)?;
+    // Before the directory, so that a port in use leaves nothing behind.
+    let listeners = listen(&config.listen)?;
     let data_dir = match config.store.ephemeral {
         true => None,
         false => Some(open_data_dir(&config.store.data_dir)?),
     };
-    let listeners = listen(&config.listen)?;
     Ok(Prepared { loaded, listeners, data_dir })
 }
 
@@ -194,7 +195,10 @@ fn check_open_files(limit: u64, connections: usize) -> Result<(), StartError> {
     if limit >= needed {
         return Ok(());
     }
-    let fitting = limit.saturating_sub(OPEN_FILES_BESIDE);
+    let fitting = match limit.saturating_sub(OPEN_FILES_BESIDE) {
+        0 => format!("which leaves room from {} files on", OPEN_FILES_BESIDE + 1),
+        room => format!("to {room} at most"),
+    };
     Err(StartError::OpenFiles { limit, connections, needed, fitting })
 }
 

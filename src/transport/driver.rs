@@ -259,6 +259,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Poll::Ready(Ok(taken)) if taken > 0 => {
                 self.session.turn.bytes_out += taken as u64;
                 self.session.connection.advance(taken);
+                self.session.relieve();
                 self.stalled_since = None;
                 if !self.session.connection.output().is_empty() {
                     cx.waker().wake_by_ref();
@@ -294,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Stage::Closing { cause, until } = &self.stage {
             let until = *until;
             let shut = self.session.connection.output().is_empty()
-                && ready_or_late(Pin::new(&mut self.socket).poll_shutdown(cx), now, until);
+                && (now >= until || Pin::new(&mut self.socket).poll_shutdown(cx).is_ready());
             if shut {
                 self.stage = Stage::Lingering { cause: cause.clone(), until: now + LINGER };
             } else if now >= until {
@@ -505,10 +506,6 @@ impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
         self.totals.close();
     }
-}
-
-fn ready_or_late(polled: Poll<io::Result<()>>, now: Instant, until: Instant) -> bool {
-    polled.is_ready() || now >= until
 }
 
 /// The runtime's clock, which tests can pause.

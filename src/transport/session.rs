@@ -35,6 +35,9 @@ pub(super) struct Session {
     ready: Arc<ReadySet>,
     /// What is to be polled, in turn; each part stands here or in the shared set at most once.
     queue: VecDeque<Part>,
+    /// The first in the queue waits for more room than there is: nobody is polled until the socket
+    /// has taken something.
+    congested: bool,
     /// Streams that keep a pace, by the time of their next poll; one entry each.
     paced: BTreeSet<(Instant, StreamKey)>,
     commands: Option<mpsc::Receiver<Command>>,
@@ -77,6 +80,7 @@ impl Session {
             effects_max,
             ready: Arc::default(),
             queue: VecDeque::new(),
+            congested: false,
             paced: BTreeSet::new(),
             commands,
             waiting: None,
@@ -253,7 +257,12 @@ impl Session {
 
     /// Whether a ready part waits for its poll.
     pub(super) fn is_ready(&self) -> bool {
-        !self.queue.is_empty() && self.connection.room() > 0
+        !self.queue.is_empty() && !self.congested && self.connection.room() > 0
+    }
+
+    /// The socket has taken something.
+    pub(super) fn relieve(&mut self) {
+        self.congested = false;
     }
 
     /// Registers the driver's waker; `false` when something was woken meanwhile.
@@ -265,12 +274,12 @@ impl Session {
     pub(super) fn poll_ready(&mut self, now: Instant, budget: usize) {
         self.ready.take(&mut self.queue);
         let mut pending = self.queue.len().min(budget);
-        while pending > 0 && self.connection.room() > 0 {
+        while pending > 0 && !self.congested && self.connection.room() > 0 {
             let Some(part) = self.queue.pop_front() else { return };
             // Those that are ready share the room; a lone source gets all of it.
             let share = (self.connection.room() / pending).max(SHARE_MIN);
             pending -= 1;
-            let congested = match part {
+            self.congested = match part {
                 Part::Stream(key) => self.poll_stream(key, now, share),
                 Part::Effect(index) => {
                     self.poll_effect(index);
@@ -281,9 +290,6 @@ impl Session {
                     false
                 }
             };
-            if congested {
-                return;
-            }
         }
     }
 

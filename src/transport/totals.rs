@@ -158,6 +158,13 @@ impl Totals {
         ]
     }
 
+    /// Streams that are being served now; a moment's guess while counters move.
+    #[must_use]
+    pub fn live_streams(&self) -> u64 {
+        let ended: u64 = self.streams.iter().flat_map(read).sum();
+        self.requests().iter().sum::<u64>().saturating_sub(ended)
+    }
+
     /// Connections that are open now.
     #[must_use]
     pub fn connections_open(&self) -> u64 {

@@ -253,9 +253,7 @@ impl Frame {
             }
             Body::Lease(lease) => {
                 put(out, metadata_flag(lease.metadata.is_some()));
-                out.put_u32(lease.ttl_ms & MAX_31);
-                out.put_u32(lease.requests & MAX_31);
-                out.extend_from_slice(lease.metadata.as_deref().unwrap_or_default());
+                put_lease(out, lease);
             }
             Body::Keepalive(keepalive) => {
                 put(out, if keepalive.respond { flags::RESPOND } else { 0 });
@@ -268,10 +266,7 @@ impl Frame {
             }
             Body::Resume(resume) => {
                 put(out, 0);
-                put_version(out, resume.version);
-                put_token(out, &resume.token);
-                out.put_u64(resume.server_position & MAX_63);
-                out.put_u64(resume.client_position & MAX_63);
+                put_resume(out, resume);
             }
             Body::ResumeOk { position } => {
                 put(out, 0);
@@ -344,6 +339,19 @@ fn put_setup(out: &mut BytesMut, setup: &Setup) {
     put_short(out, &setup.metadata_mime);
     put_short(out, &setup.data_mime);
     put_payload(out, &setup.payload);
+}
+
+fn put_lease(out: &mut BytesMut, lease: &Lease) {
+    out.put_u32(lease.ttl_ms & MAX_31);
+    out.put_u32(lease.requests & MAX_31);
+    out.extend_from_slice(lease.metadata.as_deref().unwrap_or_default());
+}
+
+fn put_resume(out: &mut BytesMut, resume: &Resume) {
+    put_version(out, resume.version);
+    put_token(out, &resume.token);
+    out.put_u64(resume.server_position & MAX_63);
+    out.put_u64(resume.client_position & MAX_63);
 }
 
 fn put_version(out: &mut BytesMut, (major, minor): (u16, u16)) {

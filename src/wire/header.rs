@@ -91,6 +91,25 @@ pub enum FrameType {
 }
 
 impl FrameType {
+    /// Every type that has a name.
+    pub const ALL: [Self; 15] = [
+        Self::Setup,
+        Self::Lease,
+        Self::Keepalive,
+        Self::RequestResponse,
+        Self::RequestFireAndForget,
+        Self::RequestStream,
+        Self::RequestChannel,
+        Self::RequestN,
+        Self::Cancel,
+        Self::Payload,
+        Self::Error,
+        Self::MetadataPush,
+        Self::Resume,
+        Self::ResumeOk,
+        Self::Ext,
+    ];
+
     /// Size of a table with one place per type; unknown ones share the last.
     pub const COUNT: usize = 16;
 

@@ -6,6 +6,7 @@ mod error;
 mod frame;
 mod framing;
 mod header;
+mod metadata;
 mod payload;
 mod websocket;
 
@@ -14,5 +15,9 @@ pub use error::{DecodeError, ErrorCode, Malformed};
 pub use frame::{Body, Ext, Frame, Keepalive, Lease, Resume, Setup};
 pub use framing::{Deframer, Framing, FramingError, Inbound};
 pub use header::{FrameType, PayloadFlags, StreamId};
+pub use metadata::{
+    Auth, CompositeBuilder, Entries, Entry, MetadataError, Mime, Sampling, Tag, Tags, TraceContext,
+    TraceIds,
+};
 pub use payload::Payload;
 pub use websocket::Masking;

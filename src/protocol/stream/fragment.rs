@@ -152,7 +152,7 @@ impl Reassembly {
         limits: &Limits,
     ) -> Result<(), Fault> {
         self.fragments += 1;
-        if part.len() == 0 && !last {
+        if part.is_empty() && !last {
             self.empty += 1;
         }
         if self.fragments > limits.fragments_max || self.empty > limits.empty_fragments_max {

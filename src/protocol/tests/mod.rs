@@ -1,1 +1,3 @@
-//! tests
+//! The rules of conformance sections 1.6 to 4.1, each by a test of its name.
+
+mod credit;

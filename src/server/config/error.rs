@@ -47,7 +47,10 @@ pub enum ConfigError {
         error: io::Error,
     },
     /// The file is no TOML.
-    #[error("{} line {line} is not valid TOML: {}", escaped(&path.to_string_lossy()), escaped(message))]
+    #[error(
+        "{} line {line} is not valid TOML: {}",
+        escaped(&path.to_string_lossy()), escaped(message)
+    )]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -123,8 +126,8 @@ pub(super) fn escaped(text: &str) -> String {
         control if control.is_control() => ' ',
         other => other,
     };
-    let mut out: String = text.trim().chars().take(SHOWN_MAX).map(plain).collect();
-    if text.trim().chars().count() > SHOWN_MAX {
+    let mut out: String = text.chars().take(SHOWN_MAX).map(plain).collect();
+    if text.chars().count() > SHOWN_MAX {
         out.push('…');
     }
     out

@@ -81,7 +81,8 @@ declare! {
         fragments_max: u32 = count(65_536, 2, 16_777_216);
         /// Fragments of one item that carry nothing (INVALID, R-LIM-6).
         empty_fragments_max: u32 = count(8, 0, 65_536);
-        /// Time until the first frame is there, and until an HTTP request is whole (closed, R-LIM-8).
+        /// Time until the first frame is there, and until an HTTP request is whole (closed,
+        /// R-LIM-8).
         setup_ms: Millis = millis(10_000, 10, HOUR_MS);
         /// Time to decide about a SETUP (REJECTED_SETUP, R-LIM-8).
         acceptor_ms: Millis = millis(30_000, 10, HOUR_MS);
@@ -114,7 +115,8 @@ declare! {
         write_stall_ms: Millis = millis(120_000, 100, 24 * HOUR_MS);
         /// Unsent bytes that the kernel takes ahead of a slow reader (`TCP_NOTSENT_LOWAT`).
         notsent_lowat_bytes: u32 = bytes(16 * KIB, KIB, 16 * MIB);
-        /// Length of a fragment sent over TCP; half the write budget where that is less (R-FRAG-15).
+        /// Length of a fragment sent over TCP; half the write budget where that is less
+        /// (R-FRAG-15).
         fragment_bytes_tcp: usize = bytes(MIB, 64, FRAME_BYTES_TCP_MAX);
         /// Length of a fragment sent over WebSocket; half the write budget where that is less
         /// (R-WS-6).

@@ -14,7 +14,9 @@ use super::value::{Value, quoted};
 /// Variables with the prefix that are not keys: the file's name and the log filter.
 const NOT_KEYS: [&str; 2] = ["TIDEGATE_CONFIG", "TIDEGATE_LOG"];
 /// How alike a name must be to be suggested (Jaro-Winkler, 0 to 1).
-const ALIKE_MIN: f64 = 0.8;
+const ALIKE_MIN: f64 = 0.85;
+/// How much more a key of the same section is meant.
+const SAME_SECTION: f64 = 0.05;
 
 /// One key set by one layer.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub(super) fn toml(path: &Path, text: &str) -> Result<Vec<Setting>, ConfigError>
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),
         line: error.span().map_or(1, place),
-        message: error.message().replace('\n', "; "),
+        message: error.message().trim().replace('\n', "; "),
     })?;
     let mut found = Found { path, settings: Vec::new(), wrong: Vec::new() };
     for (section, content) in table.get_ref() {
@@ -71,7 +73,7 @@ pub(super) fn environment(
         }
         let from = Source::Environment(name.clone());
         let Some(key) = keys().find(|key| key.variable() == name) else {
-            let hint = suggestion(&name, keys().map(Key::variable));
+            let hint = hint_for_variable(&name);
             return Err(ConfigError::Unknown { name, from, hint });
         };
         let value = value.into_string().map_err(|_| refused(key, "not UTF-8", &from))?;
@@ -104,8 +106,7 @@ impl Found<'_> {
     fn add(&mut self, name: &str, value: &DeValue<'_>, line: usize) {
         let from = self.at(line);
         let Some(key) = keys().find(|key| key.name == name) else {
-            let sections = SECTIONS.iter().map(|section| section.name.to_owned());
-            let hint = suggestion(name, keys().map(|key| key.name.to_owned()).chain(sections));
+            let hint = hint_for_file(name);
             let name = name.to_owned();
             return self.wrong.push((line, ConfigError::Unknown { name, from, hint }));
         };
@@ -187,17 +188,36 @@ fn refused(key: &Key, shown: &str, from: &Source) -> ConfigError {
     }
 }
 
+/// What to write instead of a key that a file does not have.
+fn hint_for_file(wrong: &str) -> String {
+    let (section, short) = wrong.split_once('.').unwrap_or(("", wrong));
+    let named = keys().map(|key| {
+        let same = key.name.split('.').next() == Some(section);
+        let score = strsim::jaro_winkler(short, key.short) + if same { SAME_SECTION } else { 0.0 };
+        (score, key.name.to_owned())
+    });
+    let sections = SECTIONS
+        .iter()
+        .filter(|_| section.is_empty())
+        .map(|section| (strsim::jaro_winkler(short, section.name), format!("[{}]", section.name)));
+    hint(named.chain(sections))
+}
+
+/// What to write instead of a variable that is no key.
+fn hint_for_variable(wrong: &str) -> String {
+    // The prefix is always the same and would make everything look alike.
+    let bare = |name: &str| name.trim_start_matches(PREFIX).to_owned();
+    hint(keys().map(|key| {
+        let variable = key.variable();
+        (strsim::jaro_winkler(&bare(wrong), &bare(&variable)), variable)
+    }))
+}
+
 /// The name that was probably meant, or where the names are.
-fn suggestion(wrong: &str, names: impl Iterator<Item = String>) -> String {
-    // A key written without its section is meant more often than any other that looks like it.
-    let alike = |name: &String| {
-        let short = name.rsplit('.').next().unwrap_or(name);
-        strsim::jaro_winkler(wrong, name).max(strsim::jaro_winkler(wrong, short))
-    };
-    let best = names
-        .map(|name| (alike(&name), name))
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .filter(|(score, _)| *score >= ALIKE_MIN);
+fn hint(scored: impl Iterator<Item = (f64, String)>) -> String {
+    let best = scored
+        .filter(|(score, _)| *score >= ALIKE_MIN)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right));
     match best {
         Some((_, name)) => format!("did you mean {name}?"),
         None => "`tidegate config` lists the keys".to_owned(),

@@ -4,7 +4,7 @@ use super::error::{ConfigError, Stated};
 use super::{Entry, Value};
 
 /// The first key is at most the second, and why.
-const AT_MOST: [(&str, &str, &str); 6] = [
+pub(super) const AT_MOST: [(&str, &str, &str); 6] = [
     (
         "limits.write_budget_bytes",
         "limits.responses_bytes_max",
