@@ -6,7 +6,7 @@ use crate::client::media::{Encoding, one_line};
 #[test]
 fn r_comp_1_entries_have_the_vectors_bytes() {
     let hex = |metadata: Metadata| {
-        metadata.finish().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        metadata.finish().unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let new = Metadata::new;
     assert_eq!(hex(new()), "");
@@ -21,11 +21,12 @@ fn r_comp_1_entries_have_the_vectors_bytes() {
 }
 
 #[test]
-fn oversize_parts_are_cut_instead_of_corrupting_the_rest() {
-    let long = "r".repeat(300);
-    let route = Metadata::new().route(&long).finish();
-    assert_eq!(&route[..5], b"\xfe\x00\x01\x00\xff");
-    assert_eq!(route.len(), 4 + 256);
+fn r_rte_4_what_is_too_long_is_an_error_and_never_cut() {
+    let new = Metadata::new;
+    assert!(new().route(&"r".repeat(255)).finish().is_ok());
+    assert!(new().route(&"r".repeat(256)).bearer("t").finish().is_err());
+    assert!(new().data_mime(&"m".repeat(129)).finish().is_err());
+    assert!(new().entry("", b"x").finish().is_err());
 }
 
 fn show(encoding: Encoding, data: &[u8]) -> String {

@@ -126,7 +126,7 @@ async fn what_needs_no_answer_is_delivered_before_close_returns() {
     for _ in 0..100 {
         client.fire_and_forget("r", "x").await.unwrap();
     }
-    client.metadata_push(client.metadata("r").finish()).await.unwrap();
+    client.metadata_push(client.metadata("r").finish().unwrap()).await.unwrap();
     assert_eq!(client.close().await, Cause::Closed);
     assert_eq!(seen.fire_and_forget.load(Ordering::SeqCst), 100);
     assert_eq!(seen.pushed.load(Ordering::SeqCst), 1);
@@ -177,6 +177,8 @@ async fn what_cannot_be_sent_is_refused_here() {
     let (client, _) = pair();
     let refused = client.stream("r", "count", 0).await.unwrap_err();
     assert!(matches!(refused, CallError::NotSent(RequestRefused::Unsendable(_))), "{refused:?}");
+    let cut = client.request(&"r".repeat(256), "x").await.unwrap_err();
+    assert_eq!(cut.to_string(), "route is longer than 255 bytes");
 }
 
 #[tokio::test(start_paused = true)]
