@@ -193,6 +193,14 @@ impl Connection {
         }
     }
 
+    /// The peer began the WebSocket close handshake: it is answered, and that is the end (R-WS-5).
+    pub fn handle_websocket_close(&mut self) {
+        if !self.is_closed() {
+            self.output.close(1000);
+            self.close(Cause::PeerClosed);
+        }
+    }
+
     /// Time has passed [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.phase {
@@ -269,6 +277,12 @@ impl Connection {
     /// Lends memory for the output of a turn, or takes it back: an idle connection holds none.
     pub fn lend_buffer(&mut self, spare: &mut BytesMut) {
         self.output.lend(spare);
+    }
+
+    /// Bytes of memory that the output holds, whether or not it is used.
+    #[must_use]
+    pub fn output_capacity(&self) -> usize {
+        self.output.capacity()
     }
 
     /// Whether frames are taken now: not while the application decides about SETUP, not while answers

@@ -172,11 +172,14 @@ impl Connection {
         self.settle(key);
     }
 
-    /// Completes a served stream on behalf of the server, which drains: our half ends with C, the
-    /// peer's half is cancelled.
+    /// Completes a served subscription on behalf of the server, which drains: our half ends with C,
+    /// the peer's half is cancelled. A response under way is not touched: it ends by itself.
     pub fn complete_stream(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get(key) else { return };
-        if stream.side == Side::Responder && matches!(stream.outbound, Outbound::Open(_)) {
+        let subscribed = stream.side == Side::Responder
+            && stream.interaction != Interaction::RequestResponse
+            && matches!(stream.outbound, Outbound::Open(_));
+        if subscribed {
             self.complete_outbound(key);
             self.cancel_inbound(key);
         }

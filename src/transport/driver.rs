@@ -230,7 +230,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 Ok(Some(Inbound::Ping(data))) => self.session.connection.handle_ping(&data),
                 Ok(Some(Inbound::Pong)) => {}
-                Ok(Some(Inbound::Close(_))) => self.session.connection.handle_eof(),
+                Ok(Some(Inbound::Close(_))) => {
+                    self.session.connection.handle_websocket_close();
+                }
                 Ok(None) => return false,
                 Err(error) => self.session.connection.handle_framing_error(&error),
             }
@@ -477,6 +479,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Bytes of buffers that stay with the connection between polls.
+    #[cfg(test)]
+    pub(super) fn held_memory(&self) -> usize {
+        self.inbox.capacity() + self.session.connection.output_capacity()
     }
 
     fn end(&mut self) -> Cause {
