@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::super::tests::responder::{Seen, pair, pair_with};
 use super::super::{CallArgs, Client, Options};
-use super::data::Source;
+use super::data::{Lines, Source};
 use super::exchange::Exchange;
 use super::failure::Failure;
 use super::printer::Printer;
@@ -29,15 +29,29 @@ fn arguments(line: &str) -> CallArgs {
 
 async fn run_on(client: &Client, line: &str) -> (Result<(), Failure>, Vec<String>) {
     let args = arguments(line);
-    let encoding = Encoding::of(&args.mime);
+    match Source::open(&args, Encoding::of(&args.mime)) {
+        Ok(source) => exchange(client, &args, source).await,
+        Err(failure) => (Err(failure), Vec::new()),
+    }
+}
+
+/// `tidegate call channel … --data -` with this on standard input.
+async fn pipe(input: &'static str, line: &str) -> (Result<(), Failure>, Vec<String>, Arc<Seen>) {
+    let (client, seen) = pair();
+    let args = arguments(line);
+    let lines = Lines::new(Box::new(input.as_bytes()), Encoding::of(&args.mime));
+    let (result, lines) = exchange(&client, &args, Source::Lines(lines)).await;
+    (result, lines, seen)
+}
+
+async fn exchange(
+    client: &Client,
+    args: &CallArgs,
+    mut source: Source,
+) -> (Result<(), Failure>, Vec<String>) {
     let mut out = Vec::new();
-    let mut printer = Printer::new(&mut out, encoding, false);
-    let result = match Source::open(&args, encoding) {
-        Ok(mut source) => {
-            Exchange { client, args: &args, printer: &mut printer }.run(&mut source).await
-        }
-        Err(failure) => Err(failure),
-    };
+    let mut printer = Printer::new(&mut out, Encoding::of(&args.mime), false);
+    let result = Exchange { client, args, printer: &mut printer }.run(&mut source).await;
     let lines = String::from_utf8(out).unwrap().lines().map(str::to_owned).collect();
     (result, lines)
 }
@@ -102,6 +116,43 @@ async fn without_n_everything_comes_through_a_window() {
 async fn a_channel_of_one_item_completes_its_half() {
     let (code, lines, _) = run(&format!("channel {TEXT} --data hello")).await;
     assert_eq!((code, lines), (0, vec!["hello".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_sends_a_line_an_item_as_credit_allows() {
+    let input = "1\n\n2\r\n3\n4\n5\n6\n7\n8\n9\n10";
+    let (result, lines, seen) = pipe(input, "channel tcp://h:1 r --data -").await;
+    assert!(result.is_ok());
+    assert_eq!(lines, (1..=10).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(seen.taken.load(Ordering::SeqCst), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_is_over_after_n_items_whatever_is_left_to_send() {
+    let input = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+    let (result, lines, _) = pipe(input, "channel tcp://h:1 r --data - -n 2").await;
+    assert!(result.is_ok());
+    assert_eq!(lines, ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_goes_on_when_the_responder_takes_no_more() {
+    let line = format!("channel {TEXT} --data -");
+    let (result, lines, _) = pipe("refuse\nx\ny\nz\n", &line).await;
+    assert!(result.is_ok());
+    assert_eq!(lines, ["still", "still", "still"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_not_json_or_no_line_at_all_is_usage() {
+    let (result, lines, _) = pipe("1\n2\n{\n", "channel tcp://h:1 r --data -").await;
+    let failure = result.unwrap_err();
+    assert_eq!(failure.exit_code(), 2);
+    let text = failure.text().unwrap();
+    assert!(text.starts_with("line 3 of standard input is not JSON"), "{text}");
+    assert!(lines.len() <= 2);
+    let (result, _, _) = pipe("\n", "channel tcp://h:1 r --data -").await;
+    assert_eq!(result.unwrap_err().exit_code(), 2);
 }
 
 #[tokio::test(start_paused = true)]
