@@ -44,7 +44,8 @@ pub(super) fn add(routes: Routes, window: u32) -> Routes {
 
 // ---- echo --------------------------------------------------------------------------------------
 
-/// Sends back what comes, within the window: what waits for the reader's credit is not granted again.
+/// Sends back what comes, within the window: what waits for the reader's credit is not granted
+/// again.
 struct Echo {
     window: Window,
     waiting: VecDeque<Payload>,
@@ -103,7 +104,7 @@ impl Source for Echo {
 // ---- count -------------------------------------------------------------------------------------
 
 /// What `debug.count` takes; no data at all means the defaults.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct CountOptions {
     /// The first number.
@@ -114,12 +115,6 @@ struct CountOptions {
     size: usize,
     /// Milliseconds between two items.
     every_ms: u64,
-}
-
-impl Default for CountOptions {
-    fn default() -> Self {
-        Self { from: 0, limit: None, size: 0, every_ms: 0 }
-    }
 }
 
 fn count(call: &Call) -> SourceResult {

@@ -66,7 +66,6 @@ fn shed_reaction(topics: &Topics, call: &Call) {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn full(error: TopicsFull) -> RouteError {
     RouteError::Overload(format!("{error}: retry later").into())
 }

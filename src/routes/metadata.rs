@@ -62,8 +62,8 @@ impl Format {
             Self::Composite => "no route: add message/x.rsocket.routing.v0 to the metadata".into(),
             Self::Routing => "no route: the metadata is one length byte and the route".into(),
             Self::Other(mime) => format!(
-                "no route: set the metadata MIME type to message/x.rsocket.composite-metadata.v0 or \
-                 message/x.rsocket.routing.v0, not '{mime}'"
+                "no route: set the metadata MIME type to message/x.rsocket.composite-metadata.v0 \
+                 or message/x.rsocket.routing.v0, not '{mime}'"
             )
             .into(),
         })
@@ -112,7 +112,6 @@ fn read_route(routing: Bytes, tags_max: usize) -> Result<Option<Tag>, RouteError
     Ok(route)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn unreadable(error: MetadataError) -> RouteError {
     RouteError::Metadata(error.to_string().into())
 }

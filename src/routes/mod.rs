@@ -1,9 +1,9 @@
 //! From a request to a handler: routes, who may use them, what their data is.
 //!
-//! A [`Router`] is built once from [`Routes`], each registered by its interaction, and shared by all
-//! connections in a [`Service`], which decides about a SETUP and makes the
-//! [`Handler`](crate::protocol::Handler) of the connection. A handler gets a [`Call`]; it answers with
-//! a payload, or with a [`Source`](crate::protocol::Source) that is pulled by demand.
+//! A [`Router`] is built once from [`Routes`], each registered by its interaction, and shared by
+//! all connections in a [`Service`], which decides about a SETUP and makes the
+//! [`Handler`](crate::protocol::Handler) of the connection. A handler gets a [`Call`]; it answers
+//! with a payload, or with a [`Source`](crate::protocol::Source) that is pulled by demand.
 //!
 //! [`RouteError`] is the one table of what can be wrong with a request, the code that says so, and
 //! what its client should do.

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     fn bearer(token: &str) -> Credential {
-        Credential::Shown(Auth::Bearer { token: token.to_owned().into() })
+        Credential::Shown(Auth::Bearer(token.to_owned()))
     }
 
     #[test]

@@ -47,8 +47,8 @@ impl Service {
     /// Decides about a SETUP and makes the handler of its connection.
     ///
     /// # Errors
-    /// REJECTED_SETUP, for data that names no user, metadata that cannot be read (conformance 3.11),
-    /// or a refused client.
+    /// REJECTED_SETUP, for data that names no user, metadata that cannot be read (conformance
+    /// 3.11), or a refused client.
     pub fn accept(self: &Arc<Self>, setup: &Setup) -> Result<Box<dyn Handler>, SetupRejection> {
         let rejected = |error: RouteError| SetupRejection::rejected(error.message());
         let format = Format::from_mime(&setup.metadata_mime);
