@@ -12,11 +12,12 @@ use super::output::Output;
 use super::setup::{check_first, reject_malformed};
 use super::stream::{Outgoing, Side, Table};
 use super::{
-    Cause, ClientSetup, Event, LeaseGrant, Limits, SetupRejection, Stats, StreamKey, Terminal,
+    Cause, ClientSetup, Deadline, Event, LeaseGrant, Limits, SetupRejection, Stats, StreamKey,
+    Terminal,
 };
 use crate::wire::{
-    Body, DecodeError, ErrorCode, Frame, Framing, FramingError, Keepalive as KeepaliveFrame, Setup,
-    StreamId, decode,
+    Body, DecodeError, ErrorCode, Frame, FrameType, Framing, FramingError,
+    Keepalive as KeepaliveFrame, Setup, StreamId, decode,
 };
 
 /// Where a connection is in its life (conformance section 2).
@@ -192,14 +193,23 @@ impl Connection {
         }
     }
 
+    /// The peer began the WebSocket close handshake: it is answered, and that is the end (R-WS-5).
+    pub fn handle_websocket_close(&mut self) {
+        if !self.is_closed() {
+            self.output.close(1000);
+            self.close(Cause::PeerClosed);
+        }
+    }
+
     /// Time has passed [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.phase {
             Phase::AwaitingFirst { deadline } if now >= deadline => {
-                self.reject_as(SetupRejection::invalid("no SETUP in time"), "setup");
+                self.reject_late(&SetupRejection::invalid("no SETUP in time"), Deadline::Setup);
             }
             Phase::Deciding { deadline, .. } if now >= deadline => {
-                self.reject_as(SetupRejection::rejected("not accepted in time: retry"), "acceptor");
+                let rejection = SetupRejection::rejected("not accepted in time: retry");
+                self.reject_late(&rejection, Deadline::Acceptor);
             }
             Phase::PeerClosing { deadline } if now >= deadline => self.close(Cause::Closed),
             Phase::Open { .. } | Phase::PeerClosing { .. } => self.handle_clocks(now),
@@ -213,7 +223,7 @@ impl Connection {
                 let message = "no frame for longer than the lifetime";
                 self.error_frame(StreamId::CONNECTION, ErrorCode::CONNECTION_ERROR, message);
                 self.output.close(1000);
-                self.close(Cause::Timeout("keepalive"));
+                self.close(Cause::Timeout(Deadline::Keepalive));
                 return;
             }
             if keepalive.is_due(now) {
@@ -269,6 +279,12 @@ impl Connection {
         self.output.lend(spare);
     }
 
+    /// Bytes of memory that the output holds, whether or not it is used.
+    #[must_use]
+    pub fn output_capacity(&self) -> usize {
+        self.output.capacity()
+    }
+
     /// Whether frames are taken now: not while the application decides about SETUP, not while answers
     /// fill the output or finished responses their limit, not after the end.
     #[must_use]
@@ -292,12 +308,6 @@ impl Connection {
     #[must_use]
     pub fn live_streams(&self) -> usize {
         self.table.live_ids()
-    }
-
-    /// Whether room is left for sources this turn.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.source_room() > 0
     }
 
     /// Takes the counters gathered since the last call.
@@ -338,7 +348,7 @@ impl Connection {
         }
     }
 
-    fn reject_as(&mut self, rejection: SetupRejection, deadline: &'static str) {
+    fn reject_late(&mut self, rejection: &SetupRejection, deadline: Deadline) {
         self.error_frame(StreamId::CONNECTION, rejection.code, &rejection.message);
         self.output.close(1000);
         self.close(Cause::Timeout(deadline));
@@ -373,7 +383,7 @@ impl Connection {
         }
         let first = decode(bytes).map_err(|error| reject_malformed(&error)).and_then(|frame| {
             self.count_in(&frame);
-            check_first(frame, self.lease.is_some())
+            check_first(frame, self.lease.is_some(), self.limits.keepalive_min)
         });
         match first {
             Ok(setup) => self.decide(now, setup),
@@ -458,7 +468,6 @@ impl Connection {
     }
 
     fn handle_malformed(&mut self, error: &DecodeError) {
-        use crate::wire::FrameType;
         // A second SETUP is ignored even when cut short (R-SETUP-14); an ignorable frame that is
         // malformed or unknown is dropped (R-IGN-1, R-IGN-3).
         if error.ignorable || error.frame_type == Some(FrameType::Setup) {

@@ -12,17 +12,27 @@ use crate::wire::{Body, Payload, PayloadFlags};
 const COMPLETE: PayloadFlags = PayloadFlags { follows: false, complete: true, next: false };
 const RESPONSE: PayloadFlags = PayloadFlags { follows: false, complete: true, next: true };
 
+/// What came of pulling one source.
+#[derive(Debug)]
+pub struct Filled {
+    /// Why it stopped.
+    pub pause: Pause,
+    /// How many items it wrote.
+    pub written: u64,
+}
+
 impl Connection {
-    /// Pulls one source: `fill` gets what credit and room allow, and its pause is carried out. `None`
-    /// when the outbound half is over and the source has nothing more to say.
+    /// Pulls one source: `fill` gets what credit and room allow, at most `share` bytes of the room
+    /// (or one item), and its pause is carried out. `None` when the outbound half is over and the
+    /// source has nothing more to say.
     pub fn fill(
         &mut self,
         key: StreamKey,
         now: Instant,
+        share: usize,
         fill: impl FnOnce(Quota, &mut Items<'_>) -> Pause,
-    ) -> Option<Pause> {
+    ) -> Option<Filled> {
         let room = self.source_room();
-        let fragment_len = self.limits.fragment_len();
         let stream = self.table.get_mut(key)?;
         let Outbound::Open(credit) = &mut stream.outbound else { return None };
         let bytes = if credit.is_empty() { 0 } else { room };
@@ -33,17 +43,24 @@ impl Connection {
             credit,
             key,
             stream_id: stream.id,
-            fragment_len,
             room: bytes,
+            share,
             written: 0,
         };
-        let pause = fill(Quota { items, bytes, now }, &mut sink);
+        let pause = fill(Quota { items, bytes: bytes.min(share), now }, &mut sink);
+        let written = sink.written;
         match &pause {
             Pause::Done => self.complete_outbound(key),
             Pause::Failed(error) => self.fail_outbound(key, error),
             Pause::CaughtUp | Pause::NoCredit | Pause::Congested | Pause::Paced(_) => {}
         }
-        Some(pause)
+        Some(Filled { pause, written })
+    }
+
+    /// Bytes of the write budget that are left for sources this turn.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.source_room()
     }
 
     /// Room for sources: none while a fragment is owed its turn, else the large item would starve
@@ -103,6 +120,26 @@ impl Connection {
         self.settle(key);
     }
 
+    /// Whether the source of this stream is to be drained: the peer's half goes on, or something is
+    /// left of it.
+    #[must_use]
+    pub fn is_draining(&self, key: StreamKey) -> bool {
+        match self.table.get(key).map(|stream| &stream.inbound) {
+            Some(Inbound::Open(_) | Inbound::Ended { .. }) => true,
+            Some(Inbound::Opening(_) | Inbound::Done) | None => false,
+        }
+    }
+
+    /// The source of a stream broke down: a served stream fails, one that this side requested is
+    /// cancelled.
+    pub fn give_up_stream(&mut self, key: StreamKey, error: &StreamError) {
+        match self.table.get(key).map(|stream| stream.side) {
+            Some(Side::Responder) => self.fail_stream(key, error),
+            Some(Side::Requester) => self.cancel_inbound(key),
+            None => {}
+        }
+    }
+
     /// Whether [`drain`](Self::drain) would find something.
     #[must_use]
     pub fn has_input(&self, key: StreamKey) -> bool {
@@ -135,11 +172,14 @@ impl Connection {
         self.settle(key);
     }
 
-    /// Completes a served stream on behalf of the server, which drains: our half ends with C, the
-    /// peer's half is cancelled.
+    /// Completes a served subscription on behalf of the server, which drains: our half ends with C,
+    /// the peer's half is cancelled. A response under way is not touched: it ends by itself.
     pub fn complete_stream(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get(key) else { return };
-        if stream.side == Side::Responder && matches!(stream.outbound, Outbound::Open(_)) {
+        let subscribed = stream.side == Side::Responder
+            && stream.interaction != Interaction::RequestResponse
+            && matches!(stream.outbound, Outbound::Open(_));
+        if subscribed {
             self.complete_outbound(key);
             self.cancel_inbound(key);
         }
@@ -274,29 +314,27 @@ impl Connection {
             return false;
         }
         let (frame, last) = outgoing.next_fragment(frame_len);
-        let (key, complete) = (outgoing.key, outgoing.complete);
         self.output.frame(&frame);
         self.fragment_due = false;
-        if last {
-            self.outgoing = None;
-            self.finish_outgoing(key, complete, matches!(frame.body, Body::Payload { .. }));
+        if last && let Some(outgoing) = self.outgoing.take() {
+            self.finish_outgoing(&outgoing);
         }
         true
     }
 
     /// The last fragment is written; C went with it if it was an item's.
-    fn finish_outgoing(&mut self, key: StreamKey, complete: bool, was_payload: bool) {
+    fn finish_outgoing(&mut self, outgoing: &Outgoing) {
+        let key = outgoing.key;
         let Some(stream) = self.table.get_mut(key) else { return };
-        if complete {
+        if outgoing.owes_complete() {
+            self.output.item(outgoing.stream_id, COMPLETE, None, &[]);
+        }
+        if outgoing.complete {
             stream.outbound = Outbound::Done;
-            let id = stream.id;
-            if !was_payload {
-                self.output.item(id, COMPLETE, None, &[]);
-            }
-            self.settle(key);
-        } else {
+        } else if matches!(stream.outbound, Outbound::Open(_)) {
             self.events.push_back(Event::Credit(key));
         }
+        self.settle(key);
     }
 
     fn write_responses(&mut self) {

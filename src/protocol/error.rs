@@ -67,7 +67,7 @@ pub enum Cause {
     },
     /// A deadline passed: SETUP, acceptor, keepalive or write stall.
     #[error("timed out: {0}")]
-    Timeout(&'static str),
+    Timeout(Deadline),
     /// This side refused the SETUP.
     #[error("setup refused: {code}: {message}")]
     Refused {
@@ -79,6 +79,23 @@ pub enum Cause {
     /// This side closed it in good order (R-CLOSE-3), or the peer did by CONNECTION_CLOSE.
     #[error("the connection was closed")]
     Closed,
+}
+
+/// A deadline that ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Deadline {
+    /// No first frame (R-LIM-8).
+    #[error("no SETUP")]
+    Setup,
+    /// The application did not decide about a SETUP (R-LIM-8).
+    #[error("not accepted")]
+    Acceptor,
+    /// No frame for longer than the lifetime (R-KA-8, R-KA-9).
+    #[error("no frame within the lifetime")]
+    Keepalive,
+    /// The socket took nothing (R-LIM-11).
+    #[error("the reader does not read its socket")]
+    WriteStall,
 }
 
 impl Cause {

@@ -18,8 +18,9 @@ pub struct Items<'a> {
     pub(super) credit: &'a mut Credit,
     pub(super) key: StreamKey,
     pub(super) stream_id: StreamId,
-    pub(super) fragment_len: usize,
     pub(super) room: usize,
+    /// What this stream may write while others are ready too; one item is always allowed.
+    pub(super) share: usize,
     pub(super) written: u64,
 }
 
@@ -92,7 +93,8 @@ impl Items<'_> {
         }
         let len = self.output.item_len(metadata_len, data_len);
         let whole = len <= self.output.budget() && len <= self.output.frame_len_max();
-        if whole && len <= self.room {
+        let fair = self.written == 0 || len <= self.share;
+        if whole && fair && len <= self.room {
             Place::Here
         } else if !whole && self.room > 0 && self.outgoing.is_none() {
             Place::Held
@@ -104,7 +106,9 @@ impl Items<'_> {
     fn write(&mut self, metadata: Option<&[u8]>, data: &[&[u8]]) -> Pushed {
         let before = self.output.bytes().len();
         self.output.item(self.stream_id, ITEM, metadata, data);
-        self.room = self.room.saturating_sub(self.output.bytes().len() - before);
+        let len = self.output.bytes().len() - before;
+        self.room = self.room.saturating_sub(len);
+        self.share = self.share.saturating_sub(len);
         self.spend()
     }
 

@@ -28,6 +28,8 @@ pub struct Limits {
     pub setup_bytes_max: usize,
     /// Data of one KEEPALIVE, bytes (R-LIM-12).
     pub keepalive_bytes_max: usize,
+    /// Least keepalive interval that a SETUP may announce.
+    pub keepalive_min: Duration,
     /// Least time of silence after which a peer is taken for dead, whatever it announced (R-KA-9).
     pub lifetime_min: Duration,
     /// Bytes encoded and not yet taken by the socket, beyond which sources are not pulled (R-LIM-10).
@@ -59,6 +61,7 @@ impl Default for Limits {
             acceptor_timeout: Duration::from_secs(30),
             setup_bytes_max: 64 << 10,
             keepalive_bytes_max: 16 << 10,
+            keepalive_min: Duration::from_millis(1),
             lifetime_min: Duration::from_secs(1),
             write_budget: 32 << 10,
             responses_bytes_max: 4 << 20,

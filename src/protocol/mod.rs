@@ -16,11 +16,7 @@
 //!
 //! Not here: sockets and wakers (`transport`), routing and media types (`routes`). RESUME is refused
 //! (R-SETUP-8, R-RES-11); its place is [`setup`] for the first frame and `output` for positions.
-#![deny(
-    clippy::disallowed_methods,
-    clippy::wildcard_enum_match_arm,
-    clippy::iter_over_hash_type
-)]
+#![deny(clippy::disallowed_methods, clippy::wildcard_enum_match_arm, clippy::iter_over_hash_type)]
 
 mod connection;
 mod demand;
@@ -44,7 +40,8 @@ mod stream;
 mod tests;
 
 pub use connection::Connection;
-pub use error::{Cause, RequestRefused, StreamError};
+pub use demand::Filled;
+pub use error::{Cause, Deadline, RequestRefused, StreamError};
 pub use event::{Event, StreamKey};
 pub use handler::{EffectFuture, Handler, Interaction, Reply, Request, ResponseFuture};
 pub use input::{Input, Next};

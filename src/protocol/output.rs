@@ -53,6 +53,10 @@ impl Output {
         &self.buffer
     }
 
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     pub(super) fn advance(&mut self, taken: usize) {
         self.buffer.advance(taken);
     }

@@ -50,7 +50,7 @@ impl Connection {
                 };
                 match reading {
                     Reading::Fragment => self.take_fragment(now, key, &payload),
-                    Reading::Item(end) => self.take_item(now, key, payload, end),
+                    Reading::Item(end) => self.take_item(key, payload, end),
                     Reading::Complete => self.complete_inbound(key),
                     Reading::Nothing => {
                         self.refuse(key, StreamError::invalid("PAYLOAD with none of N, C and F"));
@@ -104,7 +104,7 @@ impl Connection {
         }
     }
 
-    fn take_item(&mut self, now: Instant, key: StreamKey, payload: Payload, complete: bool) {
+    fn take_item(&mut self, key: StreamKey, payload: Payload, complete: bool) {
         let limits = self.limits.clone();
         let over_connection = self.held_bytes + payload.len() > limits.inbound_bytes_max;
         let Some(flow) = self.flow_mut(key) else { return };
@@ -116,6 +116,7 @@ impl Connection {
         let had_news = flow.has_items();
         let partial = flow.partial.take();
         let arrived = payload.len();
+        let gathered = partial.as_ref().map(Reassembly::len);
         let joined = match partial {
             _ if over_connection => Err(Fault::TooLarge),
             None if arrived > limits.item_bytes_max => Err(Fault::TooLarge),
@@ -129,16 +130,20 @@ impl Connection {
                 }
                 flow.push(item);
                 self.held_bytes += arrived;
-                self.reassemblies.retain(|other| *other != key);
                 if complete {
                     self.end_inbound(key, None);
                 } else if !had_news {
                     self.events.push_back(Event::Input(key));
                 }
-                self.finish_response(now, key);
                 self.settle(key);
             }
-            Err(fault) => self.give_up(key, fault),
+            Err(fault) => {
+                self.held_bytes -= gathered.unwrap_or(0).min(self.held_bytes);
+                self.give_up(key, fault);
+            }
+        }
+        if gathered.is_some() {
+            self.reassemblies.retain(|other| *other != key);
         }
     }
 
@@ -147,25 +152,15 @@ impl Connection {
         self.settle(key);
     }
 
-    /// A response is one PAYLOAD, C or not (R-RR-3).
-    fn finish_response(&mut self, _now: Instant, key: StreamKey) {
-        let is_response = self
-            .table
-            .get(key)
-            .is_some_and(|stream| stream.interaction == Interaction::RequestResponse);
-        if is_response {
-            self.end_inbound(key, None);
-        }
-    }
-
     /// The peer's half ends; the application is told to take what is left.
     pub(super) fn end_inbound(&mut self, key: StreamKey, error: Option<StreamError>) {
         let Some(stream) = self.table.get_mut(key) else { return };
         if !stream.inbound.is_live() {
             return;
         }
+        let joining = stream.inbound.is_joining();
         let dropped = stream.inbound.end(error);
-        if dropped > 0 {
+        if joining {
             self.reassemblies.retain(|other| *other != key);
         }
         self.held_bytes -= dropped.min(self.held_bytes);
@@ -174,9 +169,12 @@ impl Connection {
 
     pub(super) fn drop_inbound(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(key) else { return };
+        let joining = stream.inbound.is_joining();
         let dropped = stream.inbound.drop_all();
         self.held_bytes -= dropped.min(self.held_bytes);
-        self.reassemblies.retain(|other| *other != key);
+        if joining {
+            self.reassemblies.retain(|other| *other != key);
+        }
     }
 
     fn refuse_surplus(&mut self, key: StreamKey) {

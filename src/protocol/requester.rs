@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::stream::{Credit, Flow, Inbound, Opening, Outbound, Outgoing, Side, Stream, UNBOUNDED};
 use super::{Connection, Interaction, RequestRefused, StreamKey};
 use crate::wire::{Body, Frame, Payload, StreamId};
@@ -35,7 +37,7 @@ impl Connection {
         self.may_send(now, request)?;
         let id = self.free_id()?;
         let NewRequest { interaction, payload, initial_n, complete } = request;
-        let frame = self.request_frame(id, request);
+        let frame = Self::request_frame(id, request);
         let framed = frame.encoded_len();
         let whole = framed <= self.output.budget() && framed <= self.output.frame_len_max();
         let fits = if whole {
@@ -43,7 +45,8 @@ impl Connection {
         } else {
             self.outgoing.is_none() && self.output.room() >= self.output.budget() / 2
         };
-        if !fits && !(self.output.is_empty() && self.outgoing.is_none()) {
+        let is_idle = self.output.is_empty() && self.outgoing.is_none();
+        if !fits && !is_idle {
             return Err(RequestRefused::Full);
         }
         let key = self.enlist(id, *interaction, *initial_n, *complete)?;
@@ -65,6 +68,14 @@ impl Connection {
             self.flush();
         }
         Ok(Some(key))
+    }
+
+    /// Sends METADATA_PUSH, which no one answers (R-MP-4). To peers that are known to cope only
+    /// (R-MP-6).
+    pub fn metadata_push(&mut self, metadata: Bytes) {
+        if self.may_request() {
+            self.output.control(StreamId::CONNECTION, Body::MetadataPush { metadata });
+        }
     }
 
     fn may_send(&self, now: Instant, request: &NewRequest) -> Result<(), RequestRefused> {
@@ -100,7 +111,7 @@ impl Connection {
         Err(RequestRefused::TooManyStreams)
     }
 
-    fn request_frame(&self, id: StreamId, request: &NewRequest) -> Frame {
+    fn request_frame(id: StreamId, request: &NewRequest) -> Frame {
         let NewRequest { interaction, payload, initial_n, complete } = request.clone();
         let body = match interaction {
             Interaction::RequestResponse => Body::RequestResponse { follows: false, payload },
@@ -142,4 +153,3 @@ impl Connection {
         self.table.insert(stream).ok_or(RequestRefused::TooManyStreams)
     }
 }
-

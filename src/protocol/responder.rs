@@ -33,7 +33,7 @@ impl Connection {
             return;
         }
         if opened.follows {
-            self.start_opening(now, id, opened);
+            self.start_opening(now, id, &opened);
         } else {
             self.open(id, opened);
         }
@@ -56,7 +56,9 @@ impl Connection {
         if self.table.responders() >= self.limits.streams_max {
             self.stats.stream_limits += 1;
             let max = self.limits.streams_max;
-            return Err(StreamError::rejected(format!("more than {max} live streams: retry later")));
+            return Err(StreamError::rejected(format!(
+                "more than {max} live streams: retry later"
+            )));
         }
         if opened.follows && self.reassemblies.len() >= self.limits.reassemblies_max {
             self.stats.reassembly_limits += 1;
@@ -65,7 +67,7 @@ impl Connection {
         Ok(())
     }
 
-    fn start_opening(&mut self, now: Instant, id: StreamId, opened: Opened) {
+    fn start_opening(&mut self, now: Instant, id: StreamId, opened: &Opened) {
         let mut credit = Credit::NONE;
         credit.grant(opened.initial_n);
         let mut partial = Reassembly::new(now + self.limits.fragment_interval);
@@ -240,9 +242,6 @@ impl Connection {
         let Some(stream) = self.table.get_mut(key) else { return };
         stream.outbound = Outbound::Done;
         stream.terminal = Some(terminal);
-        if matches!(stream.inbound, Inbound::Opening(_)) {
-            self.reassemblies.retain(|other| *other != key);
-        }
         self.drop_inbound(key);
         self.settle(key);
     }

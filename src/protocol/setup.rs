@@ -78,18 +78,37 @@ impl SetupRejection {
 pub(super) const VERSION: (u16, u16) = (1, 0);
 
 /// Checks the first frame that a client sent; `leases` tells whether this server grants any.
-pub(super) fn check_first(frame: Frame, leases: bool) -> Result<Setup, SetupRejection> {
+pub(super) fn check_first(
+    frame: Frame,
+    leases: bool,
+    keepalive_min: Duration,
+) -> Result<Setup, SetupRejection> {
     let on_stream_0 = frame.stream_id.is_connection();
+    let frame_type = frame.frame_type();
     match frame.body {
-        Body::Setup(setup) if on_stream_0 => check_setup(setup, leases),
+        Body::Setup(setup) if on_stream_0 => check_setup(setup, leases, keepalive_min),
         // Here is the place of RESUME (conformance 4.2): positions and a session to take over.
         Body::Resume(resume) if on_stream_0 => Err(match resume.version {
             (1, 0) | (0, 1) => SetupRejection::resume("this server does not resume: send SETUP"),
             _ => SetupRejection::resume("unsupported version: this is RSocket 1.0"),
         }),
-        body => Err(SetupRejection::invalid(format!(
+        Body::Setup(_)
+        | Body::Resume(_)
+        | Body::Lease(_)
+        | Body::Keepalive(_)
+        | Body::RequestResponse { .. }
+        | Body::RequestFireAndForget { .. }
+        | Body::RequestStream { .. }
+        | Body::RequestChannel { .. }
+        | Body::RequestN { .. }
+        | Body::Cancel
+        | Body::Payload { .. }
+        | Body::Error { .. }
+        | Body::MetadataPush { .. }
+        | Body::ResumeOk { .. }
+        | Body::Ext(_) => Err(SetupRejection::invalid(format!(
             "the first frame must be SETUP on stream 0, not {} on stream {}",
-            body.frame_type().name(),
+            frame_type.name(),
             frame.stream_id.get()
         ))),
     }
@@ -103,7 +122,11 @@ pub(super) fn reject_malformed(error: &DecodeError) -> SetupRejection {
     }
 }
 
-fn check_setup(setup: Setup, leases: bool) -> Result<Setup, SetupRejection> {
+fn check_setup(
+    setup: Setup,
+    leases: bool,
+    keepalive_min: Duration,
+) -> Result<Setup, SetupRejection> {
     if setup.version != VERSION {
         let (major, minor) = setup.version;
         return Err(SetupRejection::invalid(format!(
@@ -112,6 +135,10 @@ fn check_setup(setup: Setup, leases: bool) -> Result<Setup, SetupRejection> {
     }
     if setup.keepalive_ms == 0 || setup.lifetime_ms == 0 {
         return Err(SetupRejection::invalid("keepalive and lifetime must be above 0 ms"));
+    }
+    if Duration::from_millis(setup.keepalive_ms.into()) < keepalive_min {
+        let min = keepalive_min.as_millis();
+        return Err(SetupRejection::unsupported(format!("keepalive must be at least {min} ms")));
     }
     match &setup.resume_token {
         Some(token) if token.is_empty() => {

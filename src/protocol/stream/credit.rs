@@ -15,7 +15,8 @@ impl Credit {
 
     /// Adds the N of a request or REQUEST_N frame.
     pub(crate) fn grant(&mut self, n: u32) {
-        *self = if n == UNBOUNDED { Self::UNBOUNDED } else { Self(self.0.saturating_add(n.into())) };
+        *self =
+            if n == UNBOUNDED { Self::UNBOUNDED } else { Self(self.0.saturating_add(n.into())) };
     }
 
     /// Takes one unit, unless there is none.

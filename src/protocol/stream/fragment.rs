@@ -26,7 +26,9 @@ pub(crate) struct Outgoing {
     pub(crate) stream_id: StreamId,
     /// The half ends with this item.
     pub(crate) complete: bool,
+    /// The frame type of the first fragment, until it is written.
     opening: Option<Opening>,
+    is_request: bool,
     metadata: Option<Bytes>,
     data: Bytes,
 }
@@ -43,7 +45,13 @@ impl Outgoing {
         payload: Payload,
     ) -> Self {
         let Payload { metadata, data } = payload;
-        Self { key, stream_id, complete: false, opening: Some(opening), metadata, data }
+        let is_request = matches!(opening, Opening::Request(..));
+        Self { key, stream_id, complete: false, opening: Some(opening), is_request, metadata, data }
+    }
+
+    /// Whether completion still needs a frame of its own after the last fragment.
+    pub(crate) const fn owes_complete(&self) -> bool {
+        self.complete && self.is_request
     }
 
     /// The next fragment, of at most `frame_len` bytes without framing, and whether it is the last.
@@ -88,7 +96,9 @@ impl Outgoing {
             },
             Some(Opening::Item) | None => Body::Payload {
                 follows,
-                complete: self.complete && !follows,
+                // A channel whose first item is its only one says so in a frame of its own
+                // (R-CHN-15).
+                complete: self.complete && !follows && !self.is_request,
                 next: true,
                 payload,
             },
@@ -142,7 +152,7 @@ impl Reassembly {
         limits: &Limits,
     ) -> Result<(), Fault> {
         self.fragments += 1;
-        if part.len() == 0 && !last {
+        if part.is_empty() && !last {
             self.empty += 1;
         }
         if self.fragments > limits.fragments_max || self.empty > limits.empty_fragments_max {

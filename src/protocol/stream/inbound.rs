@@ -135,6 +135,15 @@ impl Inbound {
         }
     }
 
+    /// Whether an item, or the request itself, is in reassembly.
+    pub(crate) const fn is_joining(&self) -> bool {
+        match self {
+            Self::Opening(_) => true,
+            Self::Open(flow) => flow.partial.is_some(),
+            Self::Ended { .. } | Self::Done => false,
+        }
+    }
+
     /// Whether `poll_drain` would find something.
     pub(crate) fn has_news(&self) -> bool {
         match self {

@@ -6,7 +6,7 @@ mod inbound;
 mod table;
 
 pub(super) use credit::{Credit, UNBOUNDED};
-pub(super) use fragment::{Fault, Outgoing, Opening, Reassembly};
+pub(super) use fragment::{Fault, Opening, Outgoing, Reassembly};
 pub(super) use inbound::{Flow, Inbound};
 pub(super) use table::{Side, Stream, Table};
 

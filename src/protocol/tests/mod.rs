@@ -1,0 +1,3 @@
+//! The rules of conformance sections 1.6 to 4.1, each by a test of its name.
+
+mod credit;
