@@ -15,6 +15,8 @@ mod data;
 mod exchange;
 mod failure;
 mod printer;
+#[cfg(test)]
+mod tests;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

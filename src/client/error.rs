@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::protocol::{Cause, RequestRefused, StreamError};
-use crate::wire::ErrorCode;
+use crate::wire::{ErrorCode, MetadataError};
 
 /// Why no connection came to be. Each is one line that names the address.
 #[derive(Debug, Error)]
@@ -57,6 +57,9 @@ pub enum CallError {
     /// Nothing was sent: the request itself, or too many live streams.
     #[error("{0}")]
     NotSent(RequestRefused),
+    /// Nothing was sent: the route, the token or a MIME type is too long (R-RTE-4).
+    #[error("{0}")]
+    Metadata(#[from] MetadataError),
 }
 
 impl CallError {
@@ -65,7 +68,7 @@ impl CallError {
     pub const fn stream_error(&self) -> Option<&StreamError> {
         match self {
             Self::Failed(error) | Self::ConnectionLost(error) => Some(error),
-            Self::NotSent(_) => None,
+            Self::NotSent(_) | Self::Metadata(_) => None,
         }
     }
 

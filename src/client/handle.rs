@@ -65,7 +65,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn request(&self, route: &str, data: impl Into<Bytes>) -> Result<Payload, CallError> {
-        self.request_payload(self.payload(route, data)).await
+        self.request_payload(self.payload(route, data)?).await
     }
 
     /// Request/stream with a first credit of `initial_n` items, 1 to 2^31-1.
@@ -78,7 +78,7 @@ impl Client {
         data: impl Into<Bytes>,
         initial_n: u32,
     ) -> Result<Subscription, CallError> {
-        self.stream_payload(self.payload(route, data), initial_n).await
+        self.stream_payload(self.payload(route, data)?, initial_n).await
     }
 
     /// A channel: `first` is its first item, which needs no credit; `initial_n` is the credit of the
@@ -92,7 +92,7 @@ impl Client {
         first: impl Into<Bytes>,
         initial_n: u32,
     ) -> Result<(Sender, Subscription), CallError> {
-        self.channel_payload(self.payload(route, first), initial_n).await
+        self.channel_payload(self.payload(route, first)?, initial_n).await
     }
 
     /// Fire-and-forget: over when it is sent.
@@ -104,11 +104,11 @@ impl Client {
         route: &str,
         data: impl Into<Bytes>,
     ) -> Result<(), CallError> {
-        self.fire_and_forget_payload(self.payload(route, data)).await
+        self.fire_and_forget_payload(self.payload(route, data)?).await
     }
 
-    fn payload(&self, route: &str, data: impl Into<Bytes>) -> Payload {
-        Payload::with_metadata(self.metadata(route).finish(), data)
+    fn payload(&self, route: &str, data: impl Into<Bytes>) -> Result<Payload, CallError> {
+        Ok(Payload::with_metadata(self.metadata(route).finish()?, data))
     }
 
     // ---- by payload --------------------------------------------------------------------------

@@ -1,20 +1,20 @@
 //! The metadata of requests: composite, with routing first.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-pub(super) const COMPOSITE: &str = "message/x.rsocket.composite-metadata.v0";
+use crate::wire::{Auth, CompositeBuilder, MetadataError, Mime, Tags};
 
-const MIME_TYPE: u8 = 0x7A;
-const AUTHENTICATION: u8 = 0x7C;
-const ROUTING: u8 = 0x7E;
-const BEARER: u8 = 0x01;
-/// Tells a well-known id from the length of a name.
-const WELL_KNOWN: u8 = 0x80;
-
-/// Composite metadata, built entry by entry (conformance 5.1).
-#[derive(Clone, Debug, Default)]
+/// Composite metadata, built entry by entry (conformance 5.1). What cannot be encoded is never cut;
+/// [`finish`](Self::finish) tells.
+#[derive(Clone, Debug)]
 pub struct Metadata {
-    bytes: BytesMut,
+    built: Result<CompositeBuilder, MetadataError>,
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self { built: Ok(CompositeBuilder::default()) }
+    }
 }
 
 impl Metadata {
@@ -24,68 +24,49 @@ impl Metadata {
         Self::default()
     }
 
-    /// The route of the request; at most its first 255 bytes are sent.
+    /// The route of the request: at most 255 bytes (R-RTE-4).
     #[must_use]
     pub fn route(self, route: &str) -> Self {
-        let tag = name(route, 255);
-        let mut entry = BytesMut::with_capacity(tag.len() + 1);
-        entry.put_u8(u8::try_from(tag.len()).unwrap_or(u8::MAX));
-        entry.put_slice(tag);
-        self.well_known(ROUTING, &entry)
+        self.encode(&Mime::ROUTING, |out| Tags::encode(route, out))
     }
 
-    /// A bearer token.
+    /// A bearer token (R-AUTH-2).
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
-        let mut entry = BytesMut::with_capacity(token.len() + 1);
-        entry.put_u8(WELL_KNOWN | BEARER);
-        entry.put_slice(token.as_bytes());
-        self.well_known(AUTHENTICATION, &entry)
+        self.encode(&Mime::AUTHENTICATION, |out| Auth::Bearer(token.to_owned()).encode(out))
     }
 
-    /// The MIME type of this request's data, instead of SETUP's; at most 128 bytes.
+    /// The MIME type of this request's data, instead of SETUP's: 1 to 128 bytes.
     #[must_use]
     pub fn data_mime(self, mime: &str) -> Self {
-        let mime = name(mime, 128);
-        let mut entry = BytesMut::with_capacity(mime.len() + 1);
-        put_name(&mut entry, mime);
-        self.well_known(MIME_TYPE, &entry)
+        self.encode(&Mime::MIME_TYPE, |out| Mime::from_name(mime.as_bytes()).encode(out))
     }
 
-    /// Any other entry under its MIME type of 1 to 128 bytes.
+    /// Any other entry: a MIME type of 1 to 128 bytes, and its content.
     #[must_use]
-    pub fn entry(mut self, mime: &str, content: &[u8]) -> Self {
-        put_name(&mut self.bytes, name(mime, 128));
-        self.put_content(content);
-        self
+    pub fn entry(self, mime: &str, content: &[u8]) -> Self {
+        let mime = Mime::from_name(mime.as_bytes());
+        Self { built: self.built.and_then(|built| built.entry(&mime, content)) }
     }
 
     /// The encoded entries.
-    #[must_use]
-    pub fn finish(self) -> Bytes {
-        self.bytes.freeze()
+    ///
+    /// # Errors
+    /// The first entry that cannot be encoded: something is longer than its length field can say.
+    pub fn finish(self) -> Result<Bytes, MetadataError> {
+        self.built.map(CompositeBuilder::build)
     }
 
-    fn well_known(mut self, id: u8, content: &[u8]) -> Self {
-        self.bytes.put_u8(WELL_KNOWN | id);
-        self.put_content(content);
-        self
+    fn encode(
+        self,
+        mime: &Mime,
+        content: impl FnOnce(&mut BytesMut) -> Result<(), MetadataError>,
+    ) -> Self {
+        let built = self.built.and_then(|built| {
+            let mut entry = BytesMut::new();
+            content(&mut entry)?;
+            built.entry(mime, &entry)
+        });
+        Self { built }
     }
-
-    /// A 24-bit length, then the content.
-    fn put_content(&mut self, content: &[u8]) {
-        let content = content.get(..0xFF_FFFF).unwrap_or(content);
-        self.bytes.put_uint(content.len() as u64, 3);
-        self.bytes.put_slice(content);
-    }
-}
-
-/// A name of 1 to 128 ASCII bytes, its length less one before it.
-fn put_name(out: &mut BytesMut, name: &[u8]) {
-    out.put_u8(u8::try_from(name.len().saturating_sub(1)).unwrap_or(0));
-    out.put_slice(name);
-}
-
-fn name(text: &str, max: usize) -> &[u8] {
-    text.as_bytes().get(..max).unwrap_or(text.as_bytes())
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::Metadata;
 use super::media::Encoding;
-use super::metadata::COMPOSITE;
 use crate::protocol::ClientSetup;
 use crate::transport;
 use crate::wire::Payload;
@@ -81,11 +80,12 @@ struct Introduction<'a> {
 
 impl Options {
     pub(super) fn to_setup(&self) -> ClientSetup {
+        const COMPOSITE: &[u8] = b"message/x.rsocket.composite-metadata.v0";
         ClientSetup {
             keepalive: self.keepalive,
             lifetime: self.lifetime,
             lease: self.lease,
-            metadata_mime: Bytes::from_static(COMPOSITE.as_bytes()),
+            metadata_mime: Bytes::from_static(COMPOSITE),
             data_mime: Bytes::copy_from_slice(self.data_mime.as_bytes()),
             payload: self.setup.clone().unwrap_or_else(|| self.introduction()),
         }
@@ -96,7 +96,9 @@ impl Options {
             let introduction = Introduction { user, device: self.device.as_deref() };
             Encoding::of(&self.data_mime).encode(&introduction)
         });
-        let metadata = self.bearer.as_deref().map(|token| Metadata::new().bearer(token).finish());
+        // A token that cannot be encoded is an error of every request that carries it.
+        let metadata =
+            self.bearer.as_deref().and_then(|token| Metadata::new().bearer(token).finish().ok());
         Payload { metadata, data: data.unwrap_or_default() }
     }
 }

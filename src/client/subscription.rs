@@ -44,7 +44,7 @@ impl Subscription {
         }
     }
 
-    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, CallError>>> {
+    fn poll_item(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Payload, CallError>>> {
         if let Some(item) = self.run.pop_front() {
             return Poll::Ready(Some(Ok(item)));
         }

@@ -201,7 +201,8 @@ impl RouteError {
             )
             .into(),
             Self::Interaction { pattern, asked, offered } => {
-                let offered: Vec<_> = offered.iter().map(|interaction| interaction.name()).collect();
+                let offered: Vec<_> =
+                    offered.iter().map(|interaction| interaction.name()).collect();
                 format!("{pattern} takes {}, not {}", offered.join(" or "), asked.name()).into()
             }
             Self::Type { found } => format!(

@@ -1,10 +1,10 @@
 //! Media types of data, and messages in them.
 
 use std::fmt::Display;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rmp_serde::decode::ReadReader;
 use serde::{Deserialize, Serialize};
 use serde_path_to_error::Path;
 
@@ -60,10 +60,10 @@ impl MediaType {
         Self::new(&String::from_utf8_lossy(mime))
     }
 
-    /// Reads a type item of the metadata; `None` for an id that nobody assigned.
+    /// Reads a type item of the metadata.
     #[must_use]
-    pub fn from_mime(mime: &Mime) -> Option<Self> {
-        mime.as_str().map(Self::new)
+    pub fn from_mime(mime: &Mime) -> Self {
+        Self::new(&mime.to_string())
     }
 
     /// Its MIME type.
@@ -89,7 +89,16 @@ impl MediaType {
         }
     }
 
-    /// As [`MediaType::typed`], with JSON where the type is raw: SETUP data and the debug routes.
+    /// How SETUP data is read: as JSON unless it is MessagePack.
+    #[must_use]
+    pub const fn identity_encoding(&self) -> Encoding {
+        match self {
+            Self::MessagePack => Encoding::MessagePack,
+            Self::Json | Self::Raw(_) | Self::Other(_) => Encoding::Json,
+        }
+    }
+
+    /// As [`MediaType::typed`], with JSON where the type is raw: the debug routes.
     ///
     /// # Errors
     /// [`RouteError::Type`] for a type that is none of these.
@@ -102,6 +111,15 @@ impl MediaType {
 }
 
 impl Encoding {
+    /// Its name, as people say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MessagePack => "MessagePack",
+            Self::Json => "JSON",
+        }
+    }
+
     /// Decodes a message that must fill `data`.
     ///
     /// # Errors
@@ -119,7 +137,9 @@ impl Encoding {
     /// [`RouteError::Failed`] for a value that the encoding cannot write: a bug of the route.
     pub fn encode<T: Serialize>(self, message: &T) -> Result<Bytes, RouteError> {
         let encoded = match self {
-            Self::MessagePack => rmp_serde::to_vec_named(message).map_err(|error| error.to_string()),
+            Self::MessagePack => {
+                rmp_serde::to_vec_named(message).map_err(|error| error.to_string())
+            }
             Self::Json => serde_json::to_vec(message).map_err(|error| error.to_string()),
         };
         encoded.map(Bytes::from).map_err(|error| {
@@ -132,8 +152,8 @@ impl Encoding {
 /// Deeper nesting than any message has, shallow enough for the stack.
 const DEPTH_MAX: usize = 64;
 
-fn msgpack(data: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'_, [u8]>> {
-    let mut reader = rmp_serde::Deserializer::from_read_ref(data);
+fn msgpack(data: &[u8]) -> rmp_serde::Deserializer<ReadReader<&[u8]>> {
+    let mut reader = rmp_serde::Deserializer::new(data);
     reader.set_max_depth(DEPTH_MAX);
     reader
 }
@@ -143,20 +163,21 @@ fn decode_msgpack<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, RouteE
     let Ok(message) = T::deserialize(&mut reader) else {
         let path = serde_path_to_error::deserialize::<_, T>(&mut msgpack(data));
         return Err(path.map_or_else(
-            |error| explain("MessagePack", error.path(), error.inner()),
+            |error| explain(Encoding::MessagePack, error.path(), error.inner()),
             |_| RouteError::Data("not the MessagePack that this route takes".into()),
         ));
     };
-    match reader.into_inner().read(&mut [0]) {
-        Ok(0) => Ok(message),
-        Ok(_) | Err(_) => Err(RouteError::Data("bytes follow the MessagePack message".into())),
+    if reader.into_inner().is_empty() {
+        Ok(message)
+    } else {
+        Err(RouteError::Data("bytes follow the MessagePack message".into()))
     }
 }
 
 fn explain_json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> RouteError {
     let mut reader = serde_json::Deserializer::from_slice(data);
     match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Err(error) => explain("JSON", error.path(), error.inner()),
+        Err(error) => explain(Encoding::Json, error.path(), error.inner()),
         Ok(_) => RouteError::Data("text follows the JSON message".into()),
     }
 }
@@ -164,12 +185,13 @@ fn explain_json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> RouteError {
 /// The longest reason that a decoder gives, characters: it may quote the client's own text.
 const REASON_MAX: usize = 160;
 
-fn explain(encoding: &str, path: &Path, reason: &impl Display) -> RouteError {
+fn explain(encoding: Encoding, path: &Path, reason: &impl Display) -> RouteError {
     let clean = |text: String| -> String {
-        let printable = |character: char| if character.is_control() { '\u{FFFD}' } else { character };
+        let printable =
+            |character: char| if character.is_control() { '\u{FFFD}' } else { character };
         text.chars().take(REASON_MAX).map(printable).collect()
     };
-    let reason = clean(reason.to_string());
+    let (encoding, reason) = (encoding.name(), clean(reason.to_string()));
     if path.iter().next().is_none() {
         return RouteError::Data(format!("{encoding}: {reason}").into());
     }

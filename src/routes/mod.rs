@@ -4,7 +4,7 @@
 //! ```text
 //!   Routes ── build ──▶ Router ─┐
 //!   Authenticator ──────────────┼─▶ Service ── accept(SETUP) ──▶ one Handler per connection
-//!   Limits ─────────────────────┘
+//!   ServiceLimits ──────────────┘
 //!
 //!   Request ─▶ metadata: route, type, credential ─▶ Router ─▶ access ─▶ budget ─▶ handler(Call)
 //! ```
@@ -32,25 +32,39 @@ mod debug;
 mod error;
 mod event;
 mod handlers;
-mod limits;
 mod media;
 mod metadata;
 mod principal;
 mod rate;
 mod router;
 mod service;
+#[cfg(test)]
+mod tests;
 mod totals;
 mod window;
 
 pub use call::{Call, Params};
-pub use debug::debug_routes;
 pub use error::{Class, Remedy, RouteError};
-pub use event::{EmojiCount, React, Reactions, ReactionsOptions, Sum, WindowGap, event_routes};
 pub use handlers::{Response, SourceResult};
-pub use limits::Limits;
 pub use media::{Encoding, MediaType};
 pub use principal::{Access, Authenticator, Credential, Denial, Identity, Open, Principal};
 pub use router::{RouteConflict, Router, Routes};
-pub use service::Service;
-pub use totals::Totals;
+pub use service::{Service, ServiceLimits};
+pub use totals::RouteTotals;
 pub use window::Window;
+
+use crate::topics::Topics;
+
+/// Every route of this server; the channels' senders have a credit of `channel_window` items.
+///
+/// # Errors
+/// [`RouteConflict`], a bug of ours that a test finds first.
+pub fn router(
+    topics: &Topics,
+    debug_routes: bool,
+    channel_window: u32,
+) -> Result<Router, RouteConflict> {
+    let routes = event::add(Routes::new(), topics);
+    let routes = if debug_routes { debug::add(routes, channel_window) } else { routes };
+    routes.build()
+}

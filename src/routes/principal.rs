@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::error::quote;
-use super::{Encoding, MediaType, RouteError};
+use super::{MediaType, RouteError};
 use crate::wire::Auth;
 
 /// Who opened a connection, as far as the [`Authenticator`] believes it.
@@ -66,11 +66,7 @@ impl Identity {
         if data.is_empty() {
             return Ok(Self::default());
         }
-        let encoding = match media {
-            MediaType::MessagePack => Encoding::MessagePack,
-            MediaType::Json | MediaType::Raw(_) | MediaType::Other(_) => Encoding::Json,
-        };
-        let identity: Self = encoding.decode(data)?;
+        let identity: Self = media.identity_encoding().decode(data)?;
         check("user", identity.user.as_deref())?;
         check("device", identity.device.as_deref())?;
         Ok(identity)
@@ -145,13 +141,13 @@ impl Open {
     }
 
     fn opens(&self, credential: Option<&Credential>) -> bool {
-        let (Some(key), Some(Credential::Shown(Auth::Bearer { token }))) =
+        let (Some(key), Some(Credential::Shown(Auth::Bearer(token)))) =
             (&self.manage_key, credential)
         else {
             return false;
         };
         // In constant time for keys of one length, so that nobody guesses it byte by byte.
-        key.ct_eq(token.as_ref()).into()
+        key.ct_eq(token.as_bytes()).into()
     }
 }
 
@@ -184,9 +180,7 @@ impl Authenticator for Open {
                 Err(Denial("managing is closed: the server runs without --manage-key".into()))
             }
             Access::Manage if principal.manage || self.opens(credential) => Ok(()),
-            Access::Manage => {
-                Err(Denial("managing needs the manage key as a bearer token".into()))
-            }
+            Access::Manage => Err(Denial("managing needs the manage key as a bearer token".into())),
         }
     }
 }
@@ -196,7 +190,7 @@ mod tests {
     use super::*;
 
     fn bearer(token: &str) -> Credential {
-        Credential::Shown(Auth::Bearer { token: token.to_owned().into() })
+        Credential::Shown(Auth::Bearer(token.to_owned()))
     }
 
     #[test]

@@ -269,10 +269,7 @@ fn is_id(value: &str) -> bool {
 const SUGGEST_LEN_MAX: usize = 96;
 
 /// The pattern that is spelled most like `route`, if one is close.
-fn nearest(
-    route: &str,
-    patterns: impl Iterator<Item = &'static str>,
-) -> Option<&'static str> {
+fn nearest(route: &str, patterns: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     if route.is_empty() || route.len() > SUGGEST_LEN_MAX {
         return None;
     }

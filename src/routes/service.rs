@@ -8,21 +8,34 @@ use super::metadata::{Format, Found};
 use super::rate::Rate;
 use super::router::Node;
 use super::{
-    Access, Authenticator, Call, Credential, Identity, Limits, MediaType, Params, Principal,
-    Response, RouteError, Router, Totals,
+    Access, Authenticator, Call, Credential, Identity, MediaType, Params, Principal, Response,
+    RouteError, RouteTotals, Router,
 };
-use crate::protocol::{Handler, Interaction, Reply, Request, SetupRejection, StreamError};
+use crate::protocol::{Handler, Interaction, Reply, Request, SetupRejection};
 use crate::wire::{Payload, Setup};
 
-/// The routes of a server with what guards them. Clones are the same service.
-#[derive(Clone)]
-pub struct Service(Arc<Shared>);
+/// Bounds of what one connection may ask of the routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceLimits {
+    /// Entries of composite metadata, and tags of a route (R-LIM-19).
+    pub entries_max: usize,
+    /// Fire-and-forget requests a second of a client without a lease; a second's worth may come at
+    /// once (R-FNF-5). What exceeds it is shed and counted.
+    pub effects_per_second: u32,
+}
 
-struct Shared {
+impl Default for ServiceLimits {
+    fn default() -> Self {
+        Self { entries_max: 256, effects_per_second: 20_000 }
+    }
+}
+
+/// The routes of a server and who may use them, shared by its connections.
+pub struct Service {
     router: Router,
     authenticator: Box<dyn Authenticator>,
-    limits: Limits,
-    totals: Totals,
+    limits: ServiceLimits,
+    totals: RouteTotals,
 }
 
 impl Service {
@@ -30,22 +43,22 @@ impl Service {
     pub fn new(
         router: Router,
         authenticator: impl Authenticator + 'static,
-        limits: Limits,
+        limits: ServiceLimits,
     ) -> Self {
         let authenticator = Box::new(authenticator);
-        Self(Arc::new(Shared { router, authenticator, limits, totals: Totals::default() }))
+        Self { router, authenticator, limits, totals: RouteTotals::default() }
     }
 
     /// What it refused so far.
     #[must_use]
-    pub fn totals(&self) -> &Totals {
-        &self.0.totals
+    pub fn totals(&self) -> &RouteTotals {
+        &self.totals
     }
 
     /// Its routes.
     #[must_use]
     pub fn router(&self) -> &Router {
-        &self.0.router
+        &self.router
     }
 
     /// Decides about a SETUP: the handler of the connection's requests. Any MIME types are taken
@@ -53,47 +66,46 @@ impl Service {
     ///
     /// # Errors
     /// REJECTED_SETUP with a text that says what is wrong.
-    pub fn accept(&self, setup: &Setup) -> Result<Box<dyn Handler>, SetupRejection> {
-        let client = self.meet(setup).inspect_err(|_| self.0.totals.count_setup_rejected())?;
+    pub fn accept(self: &Arc<Self>, setup: &Setup) -> Result<Box<dyn Handler>, SetupRejection> {
+        let client = self.meet(setup).inspect_err(|_| self.totals.count_setup_rejected())?;
         Ok(Box::new(client))
     }
 
-    fn meet(&self, setup: &Setup) -> Result<Client, SetupRejection> {
+    fn meet(self: &Arc<Self>, setup: &Setup) -> Result<Client, SetupRejection> {
         let format = Format::new(&setup.metadata_mime);
         let media = MediaType::from_bytes(&setup.data_mime);
-        let reject = |error: &RouteError| {
-            SetupRejection::rejected(format!("SETUP: {}", error.message()))
-        };
-        let entries_max = self.0.limits.metadata_entries_max;
-        let found = format.read(setup.payload.metadata.as_ref(), entries_max);
-        let credential = found.map_err(|error| reject(&error))?.credential;
+        let metadata = setup.payload.metadata.as_ref();
+        let found = format.read(metadata, self.limits.entries_max);
+        let credential = found.map_err(|error| rejection("metadata: ", &error))?.credential;
         let identity = Identity::read(&media, &setup.payload.data).map_err(|error| {
-            SetupRejection::rejected(format!(
-                "SETUP data must be empty or {{\"user\", \"device\"?}} in {}: {}",
-                media.identity_encoding().name(),
-                error.message()
-            ))
+            let encoding = media.identity_encoding().name();
+            let what = format!("data must be empty or {{user, device?}} in {encoding}: ");
+            rejection(&what, &error)
         })?;
         let principal = self
-            .0
             .authenticator
             .authenticate(identity, credential.as_ref())
-            .map_err(|denial| reject(&RouteError::Denied(denial.0)))?;
-        let rate = (!setup.lease).then(|| Rate::new(self.0.limits.fnf_per_second));
-        let shared = Arc::clone(&self.0);
-        Ok(Client { shared, principal: Arc::new(principal), format, media, rate, last: None })
+            .map_err(|denial| rejection("", &RouteError::Denied(denial.0)))?;
+        // A lease is a budget of its own.
+        let rate = (!setup.lease).then(|| Rate::new(self.limits.effects_per_second));
+        let service = Arc::clone(self);
+        Ok(Client { service, principal: Arc::new(principal), format, media, rate, last: None })
     }
+}
+
+fn rejection(what: &str, error: &RouteError) -> SetupRejection {
+    SetupRejection::rejected(format!("SETUP {what}{}", error.message()))
 }
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("router", &self.0.router).finish_non_exhaustive()
+        f.debug_struct("Service").field("router", &self.router).finish_non_exhaustive()
     }
 }
 
 /// The client at the other end of one connection.
 struct Client {
-    shared: Arc<Shared>,
+    service: Arc<Service>,
     principal: Arc<Principal>,
     format: Format,
     media: MediaType,
@@ -130,8 +142,8 @@ impl Client {
     fn answer(&mut self, request: Request) -> Result<Reply, RouteError> {
         let Request { interaction, payload, complete } = request;
         let (target, credential) = self.target(&payload)?;
-        let shared = Arc::clone(&self.shared);
-        let Some(node) = shared.router.node(target.place) else {
+        let service = Arc::clone(&self.service);
+        let Some(node) = service.router.node(target.place) else {
             return Err(RouteError::Failed("a route without a node".into()));
         };
         let Target { place: _, params, media } = target;
@@ -154,7 +166,7 @@ impl Client {
             Interaction::FireAndForget => {
                 let effect = self.admit(node, interaction, node.effect.as_ref(), credential)?;
                 if self.rate.as_mut().is_some_and(|rate| !rate.take(now())) {
-                    self.shared.totals.count_shed();
+                    self.service.totals.count_shed();
                     (effect.shed)(call);
                     return Ok(Reply::Effect(None));
                 }
@@ -174,16 +186,16 @@ impl Client {
         let Some(Guarded { access, handler }) = guarded else {
             return Err(node.wrong(interaction));
         };
-        self.shared
+        self.service
             .authenticator
             .authorize(&self.principal, *access, credential)
             .map_err(|denial| RouteError::Denied(denial.0))?;
         match (access, credential) {
             // Where it is not needed it is nonsense (R-COMP-8); where it is, the authenticator
             // has judged it (R-AUTH-4).
-            (Access::Read | Access::Write, Some(Credential::Unreadable)) => Err(
-                RouteError::Metadata("the authentication entry cannot be read".into()),
-            ),
+            (Access::Read | Access::Write, Some(Credential::Unreadable)) => {
+                Err(RouteError::Metadata("the authentication entry cannot be read".into()))
+            }
             (Access::Read | Access::Write | Access::Manage, _) => Ok(handler),
         }
     }
@@ -197,9 +209,9 @@ impl Client {
             return Ok((last.target.clone(), None));
         }
         let Found { route, media, credential } =
-            self.format.read(metadata, self.shared.limits.metadata_entries_max)?;
+            self.format.read(metadata, self.service.limits.entries_max)?;
         let Some(route) = route else { return Err(self.format.missing()) };
-        let (place, params) = self.shared.router.find(route.as_str())?;
+        let (place, params) = self.service.router.find(route.as_str())?;
         let media = media.unwrap_or_else(|| self.media.clone());
         let target = Target { place, params, media };
         // A credential is judged each time it is shown.
@@ -215,10 +227,10 @@ impl Client {
         let class = error.class();
         tracing::debug!(class = class.name(), interaction = interaction.name(), "refused");
         match interaction {
-            Interaction::FireAndForget => self.shared.totals.count_dropped(class),
+            Interaction::FireAndForget => self.service.totals.count_dropped(class),
             Interaction::RequestResponse
             | Interaction::RequestStream
-            | Interaction::RequestChannel => self.shared.totals.count_refused(class),
+            | Interaction::RequestChannel => self.service.totals.count_refused(class),
         }
         Reply::Refused(error.into())
     }
@@ -235,6 +247,3 @@ fn respond(response: Response) -> Result<Reply, RouteError> {
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
-
-#[cfg(test)]
-mod tests;

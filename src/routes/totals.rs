@@ -7,14 +7,14 @@ use super::Class;
 /// Counters of one [`Service`](super::Service), over all its connections. Only what goes wrong is
 /// counted here, so the common path touches none of them.
 #[derive(Debug, Default)]
-pub struct Totals {
+pub struct RouteTotals {
     refused: [AtomicU64; Class::ALL.len()],
     dropped: [AtomicU64; Class::ALL.len()],
     shed: AtomicU64,
     setups_rejected: AtomicU64,
 }
 
-impl Totals {
+impl RouteTotals {
     /// Requests that were answered with an error of this class.
     #[must_use]
     pub fn refused(&self, class: Class) -> u64 {

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Stdin};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use super::super::media::Encoding;
 use super::super::{CallArgs, CallData, CallInteraction};
@@ -13,7 +13,6 @@ use super::failure::Failure;
 const ITEM_BYTES_MAX: u64 = 16 << 20;
 
 /// The items to send.
-#[derive(Debug)]
 pub(super) enum Source {
     /// One item.
     Item(Bytes),
@@ -39,7 +38,7 @@ impl Source {
                 convert(&text, &name).map(Self::Item)
             }
             Some(CallData::Stdin) if args.interaction == CallInteraction::Channel => {
-                Ok(Self::Lines(Lines::new(encoding)))
+                Ok(Self::Lines(Lines::new(Box::new(tokio::io::stdin()), encoding)))
             }
             Some(CallData::Stdin) => {
                 let text = read_all(std::io::stdin(), STDIN)?;
@@ -67,16 +66,15 @@ fn too_long(name: &str) -> Failure {
 }
 
 /// Standard input line by line; empty lines are no items.
-#[derive(Debug)]
 pub(super) struct Lines {
-    input: BufReader<Stdin>,
+    input: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     encoding: Encoding,
     number: u64,
 }
 
 impl Lines {
-    fn new(encoding: Encoding) -> Self {
-        Self { input: BufReader::new(tokio::io::stdin()), encoding, number: 0 }
+    pub(super) fn new(input: Box<dyn AsyncRead + Send + Unpin>, encoding: Encoding) -> Self {
+        Self { input: BufReader::new(input), encoding, number: 0 }
     }
 
     /// The next item; `None` at the end.

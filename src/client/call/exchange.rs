@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::{CallArgs, CallInteraction, Client, Sender, Subscription};
+use super::super::{CallArgs, CallError, CallInteraction, Client, Sender, Subscription};
 use super::data::{Lines, Source};
 use super::failure::Failure;
 use super::printer::Printer;
@@ -63,16 +63,16 @@ impl<W: Write> Exchange<'_, W> {
         let initial_n = Plan::of(self.args).initial_n();
         match self.args.interaction {
             CallInteraction::Request => {
-                let response = self.client.request_payload(self.payload(first)).await?;
+                let response = self.client.request_payload(self.payload(first)?).await?;
                 self.printer.item(&response)
             }
             CallInteraction::Stream => {
-                let payload = self.payload(first);
+                let payload = self.payload(first)?;
                 let items = self.client.stream_payload(payload, initial_n).await?;
                 self.take(items).await
             }
             CallInteraction::Channel => {
-                let payload = self.payload(first);
+                let payload = self.payload(first)?;
                 match source {
                     Source::Item(_) => {
                         let items = self.client.single_item_channel(payload, initial_n).await?;
@@ -85,14 +85,14 @@ impl<W: Write> Exchange<'_, W> {
                 }
             }
             CallInteraction::Fnf => {
-                self.client.fire_and_forget_payload(self.payload(first)).await?;
+                self.client.fire_and_forget_payload(self.payload(first)?).await?;
                 self.await_refusal().await
             }
             CallInteraction::Push => {
                 let route = self.client.metadata(&self.args.route);
                 let metadata =
                     if first.is_empty() { route } else { route.entry(&self.args.mime, &first) };
-                self.client.metadata_push(metadata.finish()).await?;
+                self.client.metadata_push(metadata.finish().map_err(CallError::from)?).await?;
                 self.await_refusal().await
             }
         }
@@ -107,9 +107,9 @@ impl<W: Write> Exchange<'_, W> {
         }
     }
 
-    fn payload(&self, data: Bytes) -> Payload {
+    fn payload(&self, data: Bytes) -> Result<Payload, CallError> {
         let metadata = self.client.metadata(&self.args.route).data_mime(&self.args.mime);
-        Payload::with_metadata(metadata.finish(), data)
+        Ok(Payload::with_metadata(metadata.finish()?, data))
     }
 
     async fn await_refusal(&self) -> Result<(), Failure> {

@@ -50,9 +50,9 @@ impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         let line = |StreamError { code, message }: &StreamError| format!("{code}: {message}");
         match &error {
-            CallError::Failed(error) => Self::Stream(line(error)),
-            CallError::ConnectionLost(error) => Self::Connection(line(error)),
-            CallError::NotSent(refused) => Self::Usage(refused.to_string()),
+            CallError::Failed(cause) => Self::Stream(line(cause)),
+            CallError::ConnectionLost(cause) => Self::Connection(line(cause)),
+            CallError::NotSent(_) | CallError::Metadata(_) => Self::Usage(error.to_string()),
         }
     }
 }

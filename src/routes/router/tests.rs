@@ -88,14 +88,18 @@ fn a_wrong_interaction_names_the_right_ones() {
 
 #[test]
 fn conflicts_are_found_when_the_routes_are_built() {
-    let twice = Routes::new()
-        .request_response("a.b", Access::Read, echo)
-        .request_response("a.b", Access::Read, echo);
+    let twice = Routes::new().request_response("a.b", Access::Read, echo).request_response(
+        "a.b",
+        Access::Read,
+        echo,
+    );
     let conflict = RouteConflict::Twice("a.b", Interaction::RequestResponse);
     assert_eq!(twice.build().unwrap_err(), conflict);
-    let ambiguous = Routes::new()
-        .request_response("a.{id}.b", Access::Read, echo)
-        .request_stream("a.{name}.b", Access::Read, source);
+    let ambiguous = Routes::new().request_response("a.{id}.b", Access::Read, echo).request_stream(
+        "a.{name}.b",
+        Access::Read,
+        source,
+    );
     let conflict = RouteConflict::Ambiguous("a.{name}.b", "a.{id}.b".into());
     assert_eq!(ambiguous.build().unwrap_err(), conflict);
 }

@@ -1,0 +1,1 @@
+//! Routes through a connection, without a socket.
