@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn r_lim_19_entries_and_tags_are_bounded() {
-        let entries = |count| format!("fe0000020161{}", "fd000000".repeat(count - 1));
+        let entries = |count: usize| format!("fe0000020161{}", "fd000000".repeat(count - 1));
         assert!(read(&Format::Composite, &entries(256)).is_ok());
         assert!(refusal(&Format::Composite, &entries(257)).contains("more than 256 entries"));
         assert!(read(&Format::Routing, &"00".repeat(256)).is_ok());
