@@ -1,3 +1,5 @@
 //! The rules of conformance sections 1.6 to 4.1, each by a test of its name.
 
 mod credit;
+mod fire_and_forget;
+mod payload;
