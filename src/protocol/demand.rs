@@ -76,6 +76,7 @@ impl Connection {
             // C rides on the last fragment, with N (R-FRAG-9).
             Some(outgoing) if outgoing.key == key => {
                 outgoing.complete = true;
+                stream.outbound = Outbound::Finished(None);
                 return;
             }
             Some(_) | None => {}
@@ -162,7 +163,9 @@ impl Connection {
                 let channel_open = stream.interaction == Interaction::RequestChannel
                     && !matches!(stream.outbound, Outbound::Done);
                 stream.outbound = Outbound::Done;
-                if (live || channel_open) && !self.is_closed() {
+                // Or the request itself is still being sent (R-FNF-3).
+                let sending = self.is_being_fragmented(key);
+                if (live || channel_open || sending) && !self.is_closed() {
                     self.output.control(id, Body::Cancel);
                 }
                 self.drop_outgoing(key);
@@ -392,7 +395,9 @@ impl Connection {
         }
         self.table.free_id(key);
         let taken = matches!(stream_inbound(self, key), Some(Inbound::Done));
-        if taken && let Some(stream) = self.table.remove(key) {
+        if taken && let Some(stream) = self.table.remove(key)
+            && stream.announced
+        {
             if stream.side == Side::Responder {
                 let terminal = stream.terminal.unwrap_or(Terminal::Complete);
                 self.stats.streams[stream.interaction.index()][terminal.index()] += 1;
@@ -408,4 +413,4 @@ fn stream_inbound(connection: &Connection, key: StreamKey) -> Option<&Inbound> {
 }
 
 /// The most that framing adds to one frame: a WebSocket header with a mask.
-const FRAMING_MAX: usize = 14;
+pub(super) const FRAMING_MAX: usize = 14;

@@ -27,6 +27,8 @@ pub(crate) struct Stream {
     pub(crate) grant: u64,
     /// How it ended, when not in good order.
     pub(crate) terminal: Option<Terminal>,
+    /// The application knows of it: not so while a request is still in reassembly.
+    pub(crate) announced: bool,
 }
 
 impl Stream {
@@ -37,7 +39,8 @@ impl Stream {
         outbound: Outbound,
         inbound: Inbound,
     ) -> Self {
-        Self { id, side, interaction, outbound, inbound, grant: 0, terminal: None }
+        let announced = !matches!(inbound, Inbound::Opening(_));
+        Self { id, side, interaction, outbound, inbound, grant: 0, terminal: None, announced }
     }
 }
 

@@ -27,6 +27,7 @@ fn r_pay_1_every_payload_that_is_sent_has_n_or_c() {
     script.complete(key);
     frames.extend(script.sent());
     for (id, response) in [(3, None), (5, Some(payload("r"))), (7, Some(payload("")))] {
+        script.events();
         let key = script.open(&request(id, "q"));
         script.connection.respond(key, Ok(response));
         frames.extend(script.sent());
