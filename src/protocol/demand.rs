@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::items::Items;
-use super::stream::{Inbound, Outbound, Outgoing, Side};
+use super::stream::{Credit, Inbound, Outbound, Outgoing, Side};
 use super::{
     Connection, Event, Input, Interaction, Pause, Quota, StreamError, StreamKey, Terminal,
 };
@@ -358,7 +358,6 @@ impl Connection {
 
     /// REQUEST_N for what sources granted; never between fragments of the same stream (R-FRAG-11).
     fn write_grants(&mut self) {
-        const N_MAX: u64 = 0x7FFF_FFFF;
         let mut grants = std::mem::take(&mut self.grants);
         grants.retain(|key| {
             if self.output.is_flooded() || self.is_being_fragmented(*key) {
@@ -366,16 +365,15 @@ impl Connection {
             }
             let Some(stream) = self.table.get_mut(*key) else { return false };
             let Inbound::Open(flow) = &mut stream.inbound else {
-                stream.grant = 0;
+                stream.grant = Credit::NONE;
                 return false;
             };
-            let n = u32::try_from(stream.grant.min(N_MAX)).unwrap_or(0);
+            let n = stream.grant.take_request_n();
             if n > 0 {
-                stream.grant -= u64::from(n);
                 flow.grant(n);
                 self.output.control(stream.id, Body::RequestN { n });
             }
-            stream.grant > 0
+            !stream.grant.is_empty()
         });
         self.grants = grants;
     }
@@ -395,7 +393,8 @@ impl Connection {
         }
         self.table.free_id(key);
         let taken = matches!(stream_inbound(self, key), Some(Inbound::Done));
-        if taken && let Some(stream) = self.table.remove(key)
+        if taken
+            && let Some(stream) = self.table.remove(key)
             && stream.announced
         {
             if stream.side == Side::Responder {

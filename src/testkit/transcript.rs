@@ -114,9 +114,11 @@ impl Script {
 
     /// The source of a stream offers a last item.
     pub fn put_last(&mut self, key: StreamKey, item: &Payload) {
-        self.connection.fill(key, self.now, usize::MAX, |_, items| match items.push(item).pause() {
-            Some(pause) => pause,
-            None => Pause::Done,
+        self.connection.fill(key, self.now, usize::MAX, |_, items| {
+            match items.push(item).pause() {
+                Some(pause) => pause,
+                None => Pause::Done,
+            }
         });
     }
 
