@@ -276,6 +276,17 @@ impl Connection {
         }
     }
 
+    /// Drops an item, but not a request that is still being sent: the peer's half depends on it. No
+    /// C follows it (R-CHN-12).
+    pub(super) fn drop_outgoing_item(&mut self, key: StreamKey) {
+        match &mut self.outgoing {
+            Some(outgoing) if outgoing.key == key && outgoing.is_request() => {
+                outgoing.complete = false;
+            }
+            Some(_) | None => self.drop_outgoing(key),
+        }
+    }
+
     // ---- flushing ----------------------------------------------------------------------------
 
     /// Opens a turn: the large item gets one fragment, then waiting responses what fits, then
@@ -390,6 +401,14 @@ impl Connection {
         let Some(stream) = self.table.get(key) else { return };
         if !matches!(stream.outbound, Outbound::Done) || stream.inbound.is_live() {
             return;
+        }
+        if self.is_being_fragmented(key) {
+            // Fire-and-forget is over when its request is sent. Any other that the peer ended before
+            // it had the whole request needs the rest no more.
+            if stream.interaction == Interaction::FireAndForget {
+                return;
+            }
+            self.drop_outgoing(key);
         }
         self.table.free_id(key);
         let taken = matches!(stream_inbound(self, key), Some(Inbound::Done));

@@ -206,7 +206,7 @@ impl Connection {
                     return;
                 }
                 stream.outbound = Outbound::Done;
-                self.drop_outgoing(key);
+                self.drop_outgoing_item(key);
                 self.events.push_back(Event::OutboundCancelled(key));
                 self.settle(key);
             }

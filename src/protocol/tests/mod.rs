@@ -3,3 +3,5 @@
 mod credit;
 mod fire_and_forget;
 mod payload;
+mod response;
+mod stream;
