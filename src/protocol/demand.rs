@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::items::Items;
-use super::stream::{Inbound, Outbound, Outgoing, Side};
+use super::stream::{Credit, Inbound, Outbound, Outgoing, Side};
 use super::{
     Connection, Event, Input, Interaction, Pause, Quota, StreamError, StreamKey, Terminal,
 };
@@ -76,6 +76,7 @@ impl Connection {
             // C rides on the last fragment, with N (R-FRAG-9).
             Some(outgoing) if outgoing.key == key => {
                 outgoing.complete = true;
+                stream.outbound = Outbound::Finished(None);
                 return;
             }
             Some(_) | None => {}
@@ -162,7 +163,9 @@ impl Connection {
                 let channel_open = stream.interaction == Interaction::RequestChannel
                     && !matches!(stream.outbound, Outbound::Done);
                 stream.outbound = Outbound::Done;
-                if (live || channel_open) && !self.is_closed() {
+                // Or the request itself is still being sent (R-FNF-3).
+                let sending = self.is_being_fragmented(key);
+                if (live || channel_open || sending) && !self.is_closed() {
                     self.output.control(id, Body::Cancel);
                 }
                 self.drop_outgoing(key);
@@ -273,6 +276,17 @@ impl Connection {
         }
     }
 
+    /// Drops an item, but not a request that is still being sent: the peer's half depends on it. No
+    /// C follows it (R-CHN-12).
+    pub(super) fn drop_outgoing_item(&mut self, key: StreamKey) {
+        match &mut self.outgoing {
+            Some(outgoing) if outgoing.key == key && outgoing.is_request() => {
+                outgoing.complete = false;
+            }
+            Some(_) | None => self.drop_outgoing(key),
+        }
+    }
+
     // ---- flushing ----------------------------------------------------------------------------
 
     /// Opens a turn: the large item gets one fragment, then waiting responses what fits, then
@@ -355,7 +369,6 @@ impl Connection {
 
     /// REQUEST_N for what sources granted; never between fragments of the same stream (R-FRAG-11).
     fn write_grants(&mut self) {
-        const N_MAX: u64 = 0x7FFF_FFFF;
         let mut grants = std::mem::take(&mut self.grants);
         grants.retain(|key| {
             if self.output.is_flooded() || self.is_being_fragmented(*key) {
@@ -363,16 +376,15 @@ impl Connection {
             }
             let Some(stream) = self.table.get_mut(*key) else { return false };
             let Inbound::Open(flow) = &mut stream.inbound else {
-                stream.grant = 0;
+                stream.grant = Credit::NONE;
                 return false;
             };
-            let n = u32::try_from(stream.grant.min(N_MAX)).unwrap_or(0);
+            let n = stream.grant.take_request_n();
             if n > 0 {
-                stream.grant -= u64::from(n);
                 flow.grant(n);
                 self.output.control(stream.id, Body::RequestN { n });
             }
-            stream.grant > 0
+            !stream.grant.is_empty()
         });
         self.grants = grants;
     }
@@ -390,9 +402,20 @@ impl Connection {
         if !matches!(stream.outbound, Outbound::Done) || stream.inbound.is_live() {
             return;
         }
+        if self.is_being_fragmented(key) {
+            // Fire-and-forget is over when its request is sent. Any other that the peer ended before
+            // it had the whole request needs the rest no more.
+            if stream.interaction == Interaction::FireAndForget {
+                return;
+            }
+            self.drop_outgoing(key);
+        }
         self.table.free_id(key);
         let taken = matches!(stream_inbound(self, key), Some(Inbound::Done));
-        if taken && let Some(stream) = self.table.remove(key) {
+        if taken
+            && let Some(stream) = self.table.remove(key)
+            && stream.announced
+        {
             if stream.side == Side::Responder {
                 let terminal = stream.terminal.unwrap_or(Terminal::Complete);
                 self.stats.streams[stream.interaction.index()][terminal.index()] += 1;
@@ -408,4 +431,4 @@ fn stream_inbound(connection: &Connection, key: StreamKey) -> Option<&Inbound> {
 }
 
 /// The most that framing adds to one frame: a WebSocket header with a mask.
-const FRAMING_MAX: usize = 14;
+pub(super) const FRAMING_MAX: usize = 14;

@@ -124,10 +124,13 @@ impl Connection {
         let request = Request { interaction, payload, complete };
         self.stats.requests[interaction.index()] += 1;
         if interaction == Interaction::FireAndForget {
+            // It is over before the application hears of it, so nothing says so later.
             stream.outbound = Outbound::Done;
+            self.stats.streams[interaction.index()][Terminal::Complete.index()] += 1;
             self.events.push_back(Event::FireAndForget(request));
             self.settle(key);
         } else {
+            stream.announced = true;
             self.events.push_back(Event::Request(key, request));
         }
     }
@@ -203,7 +206,7 @@ impl Connection {
                     return;
                 }
                 stream.outbound = Outbound::Done;
-                self.drop_outgoing(key);
+                self.drop_outgoing_item(key);
                 self.events.push_back(Event::OutboundCancelled(key));
                 self.settle(key);
             }

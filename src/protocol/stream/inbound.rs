@@ -45,7 +45,7 @@ pub(crate) struct Flow {
     /// Items taken beyond the window, by tolerance (R-REQN-9).
     pub(crate) surplus: u64,
     /// Items taken since the last top-up; counted only when everything was asked for.
-    unbounded: Option<u32>,
+    pub(crate) unbounded: Option<u32>,
 }
 
 impl Flow {

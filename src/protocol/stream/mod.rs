@@ -22,7 +22,8 @@ use crate::wire::Payload;
 pub(super) enum Outbound {
     /// Items may go while there is credit.
     Open(Credit),
-    /// The response is there and waits for room.
+    /// The response is there and waits for room; `None` when it, or the last item of a source, is
+    /// on its way in fragments.
     Finished(Option<Payload>),
     /// Nothing more is sent.
     Done,

@@ -3,11 +3,16 @@
 //! Frames are written as text, so that a test reads like a transcript: `1 N x` is an item of stream
 //! 1, `1 C` its completion, `1 ERROR INVALID` an error, `1 REQUEST_N 3` a grant.
 
+mod channel;
 mod credit;
 mod errors;
+mod fire_and_forget;
 mod keepalive;
 mod lease;
+mod payload;
+mod response;
 mod setup;
+mod stream;
 mod stream_ids;
 
 use crate::protocol::{
@@ -86,11 +91,6 @@ fn fill(script: &mut Script, key: StreamKey, count: u64) -> u64 {
         Pause::CaughtUp
     });
     filled.map_or(0, |filled| filled.written)
-}
-
-/// The source of a stream ends.
-fn done(script: &mut Script, key: StreamKey) {
-    script.connection.fill(key, script.now, usize::MAX, |_, _| Pause::Done);
 }
 
 /// The source of a stream fails.
