@@ -10,4 +10,6 @@
 mod credit;
 mod figures;
 mod peer;
+mod readers;
 mod server;
+mod streams;
