@@ -104,7 +104,7 @@ fn between(transport: Transport, seconds: u64) -> u64 {
             // What was read includes headers: by that much the answer is too small, so they are
             // counted as sent, too.
             let header = transport_header(transport);
-            most = most.max(sent as u64 * (SLOW_ITEM + header) - read);
+            most = most.max((sent * (SLOW_ITEM + header)).saturating_sub(read));
         }
         let due = started + STEP * u32::try_from(step).unwrap();
         thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -113,7 +113,7 @@ impl Server {
         assert_eq!(status, 200, "{body}");
         let lines = body.lines().filter(|line| !line.starts_with('#'));
         let samples = lines.filter_map(|line| line.rsplit_once(' '));
-        Metrics(samples.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect())
+        Metrics(samples.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// Waits until the metrics are as `done` wants them, or for 10 s; the last ones either way.
@@ -168,17 +168,26 @@ impl Drop for Server {
 }
 
 /// Samples of `/metrics`, by name with labels.
-pub struct Metrics(BTreeMap<String, f64>);
+pub struct Metrics(BTreeMap<String, String>);
 
 impl Metrics {
-    /// The sample of this name whose labels include all these; 0 when there is none.
+    /// The sum of the samples of this name whose labels include all these; 0 when there is none.
     pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.values(name, labels).map(|value| value.parse::<f64>().unwrap()).sum()
+    }
+
+    /// The same as a whole number.
+    pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        self.values(name, labels).map(|value| value.parse::<u64>().unwrap()).sum()
+    }
+
+    fn values(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = &String> {
         let wanted: Vec<String> = labels.iter().map(|(k, v)| format!("{k}=\"{v}\"")).collect();
-        let is_it = |sample: &str| {
+        let is_it = move |sample: &str| {
             let (base, labels) = sample.split_once('{').unwrap_or((sample, ""));
             base == name && wanted.iter().all(|label| labels.contains(label.as_str()))
         };
-        self.0.iter().filter(|(sample, _)| is_it(sample)).map(|(_, value)| value).sum()
+        self.0.iter().filter(move |(sample, _)| is_it(sample)).map(|(_, value)| value)
     }
 }
 
