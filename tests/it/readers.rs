@@ -100,7 +100,7 @@ fn between(transport: Transport, seconds: u64) -> u64 {
         if step % 25 == 0 {
             let sent = server
                 .metrics()
-                .get("tidegate_frames_total", &[("direction", "out"), ("type", "PAYLOAD")]);
+                .count("tidegate_frames_total", &[("direction", "out"), ("type", "PAYLOAD")]);
             // What was read includes headers: by that much the answer is too small, so they are
             // counted as sent, too.
             let header = transport_header(transport);
