@@ -79,15 +79,10 @@ fn isolation(transport: Transport, size: Size, figures: &mut Figures) {
     let (without, with) = (p99(&mut without), p99(&mut with));
     let name = transport.name();
     let ratio = with.as_secs_f64() / without.as_secs_f64();
-    figures.measured(
-        &format!(
-            "{name}, CAN-1: p99 at 1,000 items/s beside a full channel {} us, alone {} us: x{ratio:.2}",
-            with.as_micros(),
-            without.as_micros()
-        ),
-        "x1.2",
-        ratio < 1.2,
-    );
+    let (with, without) = (with.as_micros(), without.as_micros());
+    let what = "p99 at 1,000 items/s beside a full channel";
+    let figure = format!("{name}, CAN-1: {what} {with} us, alone {without} us: x{ratio:.2}");
+    figures.measured(&figure, "x1.2", ratio < 1.2);
     figures.bytes_below(&format!("{name}, CAN-1: memory"), grown, MIB);
 }
 
