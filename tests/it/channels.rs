@@ -60,8 +60,8 @@ fn grant_of(frame: &Frame, id: u32) -> u32 {
 fn isolation(transport: Transport, size: Size, figures: &mut Figures) {
     let server = start();
     warm(&server, transport);
-    let rounds = size.pick(1, 5);
-    let seconds = size.pick(1, 3);
+    let rounds = size.pick(1, 3);
+    let seconds = size.pick(1, 10);
     let (mut without, mut with) = (Vec::new(), Vec::new());
     let mut grown = 0;
     for _ in 0..rounds {

@@ -126,14 +126,15 @@ fn fairness() {
     let mut figures = Figures::new("fairness", size);
     let server = Server::start(&[]);
     let workers = thread::available_parallelism().unwrap().get();
+    let count = size.pick(20, 100);
     for transport in Transport::ALL {
-        let alone = round_trips(&server, transport, size.pick(20, 100));
-        let what = format!("{}: slowest of 100 requests, nobody else", transport.name());
+        let alone = round_trips(&server, transport, count);
+        let what = format!("{}: slowest of {count} requests, nobody else", transport.name());
         figures.time_below(&what, alone, Duration::from_millis(50));
         let stalled: Vec<Peer> = (0..=workers).map(|_| stalled(&server, transport, 128)).collect();
-        let slowest = beside_readers(&server, transport, workers + 1, size.pick(20, 100));
+        let slowest = beside_readers(&server, transport, workers + 1, count, &mut figures);
         let what = format!(
-            "{}: slowest of 100 requests beside {} stalled and {} reading",
+            "{}: slowest of {count} requests beside {} stalled and {} reading",
             transport.name(),
             stalled.len(),
             workers + 1
@@ -144,7 +145,13 @@ fn fairness() {
 }
 
 /// The slowest request while so many endless streams are read as fast as they come.
-fn beside_readers(server: &Server, transport: Transport, readers: usize, count: u32) -> Duration {
+fn beside_readers(
+    server: &Server,
+    transport: Transport,
+    readers: usize,
+    count: u32,
+    figures: &mut Figures,
+) -> Duration {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..readers {
@@ -156,13 +163,20 @@ fn beside_readers(server: &Server, transport: Transport, readers: usize, count: 
             });
         }
         thread::sleep(Duration::from_millis(500));
+        let items = || {
+            let labels = [("direction", "out"), ("type", "PAYLOAD")];
+            server.metrics().count("tidegate_frames_total", &labels)
+        };
+        let (started, before) = (Instant::now(), items());
         let slowest = round_trips(server, transport, count);
+        let rate = u128::from(items() - before) * 1_000 / started.elapsed().as_millis();
+        figures.note(&format!("{}: meanwhile {rate} items/s went out", transport.name()));
         stop.store(true, Ordering::Relaxed);
         slowest
     })
 }
 
-/// The slowest of so many requests, one after the other, each on its new connection in turn.
+/// The slowest of so many requests, one after the other, on a connection of their own.
 fn round_trips(server: &Server, transport: Transport, count: u32) -> Duration {
     let mut peer = Peer::open(server, transport, None);
     peer.send(&setup());

@@ -1,7 +1,7 @@
 //! `many-streams`, `large-payload` and `counters`.
 
 use bytes::{Bytes, BytesMut};
-use tidegate::wire::{Body, Frame, Payload};
+use tidegate::wire::{Body, Frame, Keepalive, Payload};
 
 use super::figures::{Figures, Size};
 use super::peer::{
@@ -87,7 +87,8 @@ fn large_payload() {
             let request = payload("debug.echo", patterned(LARGE));
             send_fragments(&mut peer, 1, &request, 64 << 10);
             let (answer, fragments) = reassemble(&mut peer);
-            let name = format!("{}, write budget {budget} B", transport.name());
+            let name =
+                format!("{}, fragments of {fragment} B, budget {budget} B", transport.name());
             let figure = format!("{name}: {} B back in {fragments} fragments", answer.data.len());
             let is_same = answer == request;
             figures.holds(&figure, "byte for byte, in more than one", is_same && fragments > 1);
@@ -186,6 +187,9 @@ fn end_streams(server: &Server, transport: Transport, mix: &Mix) {
     let mut peer = Peer::connect(server, transport);
     let mut ids = (0u32..).map(|index| index * 2 + 1);
     let two = payload("debug.count", r#"{"limit":2}"#);
+    // Not requests, so they count as none (CAN-9).
+    let keepalive = Keepalive { respond: true, position: 0, data: Bytes::new() };
+    peer.send_all(&vec![frame(0, Body::Keepalive(keepalive)); 10]);
     for id in ids.by_ref().take(mix.complete.try_into().unwrap()) {
         peer.send(&request_stream(id, 9, two.clone()));
         until_end(&mut peer);
