@@ -131,11 +131,6 @@ impl Peer {
         self.stream.write_all(bytes)
     }
 
-    /// Sends a piece of what this connection would send; nothing waits for its rest.
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     /// The next frame. KEEPALIVE is answered and not shown.
     pub fn next(&mut self, within: Duration) -> Received {
         let until = Instant::now() + within;
@@ -182,13 +177,6 @@ impl Peer {
         self.stream.set_read_timeout(Some(within)).unwrap();
         let len = max.min(self.chunk.len());
         self.stream.read(&mut self.chunk[..len]).unwrap_or(0)
-    }
-
-    /// Reads at most this many bytes into the buffer that [`Self::next`] takes frames from.
-    pub fn take(&mut self, max: usize, within: Duration) -> usize {
-        let len = self.skip(max, within);
-        self.buffer.extend_from_slice(&self.chunk[..len]);
-        len
     }
 
     /// Whether the server ends the connection within this time; what it still sends is dropped.

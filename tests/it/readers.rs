@@ -1,6 +1,6 @@
 //! `stalled-reader`, `slow-reader` and `fairness`: nothing is queued for who does not read.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -152,25 +152,23 @@ fn beside_readers(
     count: u32,
     figures: &mut Figures,
 ) -> Duration {
-    let stop = AtomicBool::new(false);
+    let (stop, read) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..readers {
             scope.spawn(|| {
                 let mut peer = stalled(server, transport, 128);
                 while !stop.load(Ordering::Relaxed) {
-                    peer.skip(usize::MAX, LONG);
+                    let len = peer.skip(usize::MAX, LONG);
+                    read.fetch_add(len.try_into().unwrap(), Ordering::Relaxed);
                 }
             });
         }
         thread::sleep(Duration::from_millis(500));
-        let items = || {
-            let labels = [("direction", "out"), ("type", "PAYLOAD")];
-            server.metrics().count("tidegate_frames_total", &labels)
-        };
-        let (started, before) = (Instant::now(), items());
+        let (started, before) = (Instant::now(), read.load(Ordering::Relaxed));
         let slowest = round_trips(server, transport, count);
-        let rate = u128::from(items() - before) * 1_000 / started.elapsed().as_millis();
-        figures.note(&format!("{}: meanwhile {rate} items/s went out", transport.name()));
+        let bytes = u128::from(read.load(Ordering::Relaxed) - before);
+        let rate = bytes / started.elapsed().as_micros();
+        figures.note(&format!("{}: meanwhile {rate} MB/s were read", transport.name()));
         stop.store(true, Ordering::Relaxed);
         slowest
     })
