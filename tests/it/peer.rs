@@ -18,6 +18,8 @@ pub const UNBOUNDED: u32 = 0x7FFF_FFFF;
 /// Longer than any answer takes on a busy machine.
 pub const LONG: Duration = Duration::from_secs(30);
 const FRAME_LEN_MAX: usize = 0xFF_FFFF;
+/// Frames of one [`Peer::drain`].
+const DRAIN_MAX: usize = 100_000;
 const READ_LEN: usize = 64 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,11 +165,15 @@ impl Peer {
         }
     }
 
-    /// Every frame that comes until there is silence for this long, or the connection ends.
+    /// Every frame that comes until there is silence for this long, or the connection ends; or
+    /// until there are more than any test waits for.
     pub fn drain(&mut self, silence: Duration) -> Vec<Frame> {
         let mut frames = Vec::new();
         while let Received::Frame(frame) = self.next(silence) {
             frames.push(frame);
+            if frames.len() == DRAIN_MAX {
+                break;
+            }
         }
         frames
     }
