@@ -144,6 +144,8 @@ async fn an_echo_takes_items_larger_than_what_it_holds_ahead() {
     for _ in 0..3 {
         assert_eq!(client.send(&data(1, Payload::new(large.clone()))), []);
     }
+    // It holds one; the others stay with the connection, which bounds their bytes.
+    assert!(client.script.connection.has_input(client.works[0].key));
     let answer = client.send(&testkit::request_n(1, 100));
     // Each comes back in fragments, whole and in order.
     let bytes = |got: &Got| match got {
