@@ -26,7 +26,7 @@ async fn r_chn_2_a_sender_waits_for_the_responders_credit() {
     seen.until(&seen.taken, 4).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r_chn_17_an_echo_with_small_credit_on_both_sides_does_not_deadlock() {
     let (client, _) = pair();
     let (mut sender, mut items) = client.channel("r", "0", 1).await.unwrap();
@@ -45,7 +45,9 @@ async fn r_chn_17_an_echo_with_small_credit_on_both_sides_does_not_deadlock() {
         }
         count
     };
-    let ((), count) = tokio::join!(sending, taking);
+    let both =
+        tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(sending, taking) });
+    let ((), count) = both.await.unwrap();
     assert_eq!(count, 1_000);
 }
 

@@ -38,8 +38,8 @@ async fn r_reqn_1_a_stream_gives_what_was_granted_and_no_more() {
 async fn r_reqn_5_grants_past_the_maximum_ask_for_everything() {
     let (client, _) = pair();
     let mut items = client.stream("r", "count 100000", 1).await.unwrap();
-    items.request(0x7FFF_FFFF);
-    items.request(0x7FFF_FFFF);
+    items.request(u32::MAX);
+    items.request(1);
     take(&mut items, 100_000, 0).await;
     assert!(items.next().await.is_none());
     assert!(items.next().await.is_none());
@@ -52,6 +52,19 @@ async fn a_caller_who_falls_behind_finds_everything_in_order() {
     seen.until(&seen.written, 50_000).await;
     take(&mut items, 50_000, 0).await;
     assert!(items.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_runs_that_pile_up_keep_their_order() {
+    let (client, seen) = pair();
+    let mut items = client.stream("r", "count", 3).await.unwrap();
+    for granted in [3, 6, 9] {
+        seen.until(&seen.written, granted).await;
+        // Nothing is ready any more: both drivers have had their turn.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        items.request(3);
+    }
+    take(&mut items, 12, 0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,4 +213,25 @@ async fn setup_says_who_and_how() {
     assert_eq!(setup.data_mime, "application/json");
     assert_eq!(setup.metadata_mime, "message/x.rsocket.composite-metadata.v0");
     assert!(!format!("{options:?}").contains("key\""), "the token is redacted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_wake_is_lost_between_threads() {
+    let (client, _) = pair();
+    let client = std::sync::Arc::new(client);
+    let readers = (1..=32u32).map(|step| {
+        let client = std::sync::Arc::clone(&client);
+        tokio::spawn(async move {
+            let mut items = client.stream("r", "count 3000", step).await.unwrap();
+            for first in (0..3_000).step_by(step as usize) {
+                take(&mut items, u64::from(step).min(3_000 - first), first).await;
+                items.request(step);
+            }
+            assert!(items.next().await.is_none());
+        })
+    });
+    let readers = futures::future::join_all(readers);
+    for reader in tokio::time::timeout(Duration::from_secs(60), readers).await.unwrap() {
+        reader.unwrap();
+    }
 }
