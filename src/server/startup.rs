@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
 use super::config::{ConfigError, Listen, Loaded};
+use super::serve::serve;
 
 /// Exit code of a start that could not happen.
 const REFUSED: u8 = 2;
@@ -146,10 +147,7 @@ pub fn run_config(args: &ServeArgs) -> ExitCode {
 #[must_use]
 pub fn run_serve(args: &ServeArgs) -> ExitCode {
     match prepare(args) {
-        Ok(_) => {
-            eprintln!("tidegate: not built yet");
-            ExitCode::FAILURE
-        }
+        Ok(prepared) => serve(prepared),
         Err(error) => refuse(&error),
     }
 }

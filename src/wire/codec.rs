@@ -1,4 +1,31 @@
 //! Frames to bytes and back, byte for byte as conformance 1.4 lays them out.
+//!
+//! Every frame opens with six bytes, the stream id (31 bits) and `type << 10 | flags`; integers are
+//! big-endian. What follows, by type:
+//!
+//! ```text
+//!   SETUP             major 2, minor 2, keepalive ms 4, lifetime ms 4, [R: token behind u16],
+//!                     metadata MIME behind u8, data MIME behind u8, META, data
+//!   LEASE             ttl ms 4, requests 4, [M: metadata]
+//!   KEEPALIVE         position 8, data
+//!   REQUEST_RESPONSE  META, data
+//!   REQUEST_FNF       META, data
+//!   REQUEST_STREAM    initial n 4, META, data
+//!   REQUEST_CHANNEL   initial n 4, META, data
+//!   REQUEST_N         n 4
+//!   CANCEL            nothing
+//!   PAYLOAD           META, data
+//!   ERROR             code 4, message
+//!   METADATA_PUSH     metadata
+//!   RESUME            major 2, minor 2, token behind u16, server position 8, client position 8
+//!   RESUME_OK         client position 8
+//!   EXT               extended type 4, rest
+//!
+//!   META              M clear: nothing; M set: metadata behind u24, be it empty (R-META-1)
+//! ```
+//!
+//! A field without a width runs to the end of the frame. There is no state: which frame may come
+//! when is `protocol`'s matter, and so is what a malformed one leads to.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -209,8 +236,11 @@ pub fn put_payload_header(
 }
 
 impl Frame {
-    /// Appends the frame to `out`, without framing. Fields of 31 and 63 bits are masked; strings
-    /// longer than their length field are cut, which no caller of this crate lets happen.
+    /// Appends the frame to `out`, without framing: [`Frame::encoded_len`] bytes.
+    ///
+    /// Fields of 31 and 63 bits are masked. A token or MIME type longer than its length field can
+    /// say is cut, so that the frame stays well-formed; whoever takes such a string from a user
+    /// refuses it there.
     pub fn encode(&self, out: &mut BytesMut) {
         let put = |out: &mut BytesMut, bits: u16| {
             put_header(out, self.stream_id, self.frame_type(), bits);
@@ -295,14 +325,14 @@ impl Frame {
             Body::Cancel => 0,
             Body::Error { message, .. } => 4 + message.len(),
             Body::Setup(setup) => {
-                let token = setup.resume_token.as_ref().map_or(0, |token| 2 + token.len());
-                let mimes = 2 + setup.metadata_mime.len() + setup.data_mime.len();
+                let token = setup.resume_token.as_ref().map_or(0, |token| 2 + token_len(token));
+                let mimes = 2 + short_len(&setup.metadata_mime) + short_len(&setup.data_mime);
                 12 + token + mimes + payload_len(&setup.payload)
             }
             Body::Lease(lease) => 8 + lease.metadata.as_ref().map_or(0, Bytes::len),
             Body::Keepalive(keepalive) => 8 + keepalive.data.len(),
             Body::MetadataPush { metadata } => metadata.len(),
-            Body::Resume(resume) => 4 + 2 + resume.token.len() + 16,
+            Body::Resume(resume) => 4 + 2 + token_len(&resume.token) + 16,
             Body::ResumeOk { .. } => 8,
             Body::Ext(ext) => 4 + ext.rest.len(),
         };
@@ -365,10 +395,20 @@ fn put_token(out: &mut BytesMut, token: &[u8]) {
     out.extend_from_slice(token.get(..len.into()).unwrap_or(token));
 }
 
+/// What [`put_token`] writes of it.
+fn token_len(token: &[u8]) -> usize {
+    token.len().min(u16::MAX.into())
+}
+
 fn put_short(out: &mut BytesMut, text: &[u8]) {
     let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
     out.put_u8(len);
     out.extend_from_slice(text.get(..len.into()).unwrap_or(text));
+}
+
+/// What [`put_short`] writes of it.
+fn short_len(text: &[u8]) -> usize {
+    text.len().min(u8::MAX.into())
 }
 
 fn setup_bits(setup: &Setup) -> u16 {

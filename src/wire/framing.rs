@@ -117,7 +117,8 @@ pub enum FramingError {
     /// Reserved bits or opcodes without an extension (RFC 6455 section 5.2).
     #[error("WebSocket frame with reserved bits or opcode")]
     Reserved,
-    /// A control frame that is fragmented or too long (RFC 6455 section 5.5).
+    /// A control frame that is fragmented or too long, or a Close with half a code (RFC 6455
+    /// section 5.5).
     #[error("malformed WebSocket control frame")]
     Control,
     /// A continuation of nothing, or a new message within another (RFC 6455 section 5.4).

@@ -21,3 +21,6 @@ pub use metadata::{
 };
 pub use payload::Payload;
 pub use websocket::Masking;
+
+#[cfg(test)]
+mod tests;

@@ -148,7 +148,8 @@ fn apply_mask(mask: [u8; 4], payload: &mut [u8]) {
 pub(super) struct Messages {
     expect_mask: bool,
     message_len_max: usize,
-    /// A binary message whose last part has not come; grows with what came.
+    /// A binary message whose last part has not come; grows with what came, up to
+    /// `message_len_max`.
     parts: Option<BytesMut>,
 }
 
@@ -216,7 +217,9 @@ impl Messages {
     fn check(&self, opcode: Opcode, fin: bool, declared: u64) -> Result<(), FramingError> {
         if opcode.is_control() {
             let fits = declared <= CONTROL_LEN_MAX as u64;
-            return if fin && fits { Ok(()) } else { Err(FramingError::Control) };
+            // A close with a body begins it with a code of two bytes.
+            let half_code = opcode == Opcode::Close && declared == 1;
+            return if fin && fits && !half_code { Ok(()) } else { Err(FramingError::Control) };
         }
         match (opcode, &self.parts) {
             (Opcode::Text, _) => return Err(FramingError::Text),
@@ -243,18 +246,20 @@ impl Messages {
             Opcode::Pong => Some(Inbound::Pong),
             Opcode::Close => Some(Inbound::Close(close_code(&payload))),
             Opcode::Text | Opcode::Binary | Opcode::Continuation => {
-                let message = match self.parts.take() {
-                    None => payload,
+                let parts = match self.parts.take() {
+                    None if header.fin => return Some(Inbound::Frame(payload.freeze())),
+                    // In memory of its own, which does not keep the read buffer.
+                    None => BytesMut::from(&payload[..]),
+                    // Grown in place: a copy for each part would be quadratic.
                     Some(mut parts) => {
                         parts.extend_from_slice(&payload);
                         parts
                     }
                 };
                 if header.fin {
-                    return Some(Inbound::Frame(message.freeze()));
+                    return Some(Inbound::Frame(parts.freeze()));
                 }
-                // In memory of its own, which does not keep the read buffer.
-                self.parts = Some(BytesMut::from(&message[..]));
+                self.parts = Some(parts);
                 None
             }
         }
@@ -263,4 +268,36 @@ impl Messages {
 
 fn close_code(payload: &[u8]) -> Option<u16> {
     payload.first_chunk().map(|code| u16::from_be_bytes(*code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_ws_5_half_a_close_code_is_malformed() {
+        let next = |bytes: &[u8]| Messages::new(false, 100).next(&mut BytesMut::from(bytes));
+        assert_eq!(next(&[0x88, 0]), Ok(Some(Inbound::Close(None))));
+        assert_eq!(next(&[0x88, 1, 3]), Err(FramingError::Control));
+        assert_eq!(next(&[0x88, 2, 3, 0xE8]), Ok(Some(Inbound::Close(Some(1000)))));
+        // A Ping of one byte is a Ping.
+        let ping = Inbound::Ping(bytes::Bytes::from_static(&[3]));
+        assert_eq!(next(&[0x89, 1, 3]), Ok(Some(ping)));
+    }
+
+    #[test]
+    fn r_ws_2_an_empty_part_behind_a_large_one_moves_nothing() {
+        let mut messages = Messages::new(false, 1 << 20);
+        let mut first = BytesMut::from(&[0x02, 127, 0, 0, 0, 0, 0, 0x0F, 0xFF, 0xFF][..]);
+        first.resize(10 + 0x0F_FFFF, 7);
+        assert_eq!(messages.next(&mut first), Ok(None));
+        let place = |messages: &Messages| messages.parts.as_ref().map(|parts| parts.as_ptr());
+        let gathered = place(&messages);
+        assert!(gathered.is_some());
+        for _ in 0..3 {
+            assert_eq!(messages.next(&mut BytesMut::from(&[0x00, 0][..])), Ok(None));
+            // Asked each time: a copy of a copy may come back to where the first one was.
+            assert_eq!(place(&messages), gathered);
+        }
+    }
 }

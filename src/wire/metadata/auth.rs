@@ -1,4 +1,11 @@
 //! Authentication metadata (conformance 5.4). `Debug` shows no secret (R-AUTH-4).
+//!
+//! ```text
+//!   0x80                     simple: user name behind u16, password to the end
+//!   0x81                     bearer: token to the end
+//!   1xxxxxxx                 another well-known type, its content to the end
+//!   0xxxxxxx name            a type of x + 1 bytes, its content to the end
+//! ```
 
 use std::fmt;
 

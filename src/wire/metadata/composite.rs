@@ -1,4 +1,13 @@
 //! Composite metadata: entries of a MIME type and content, one after another (conformance 5.1).
+//!
+//! ```text
+//!   1xxxxxxx       content behind u24     the MIME type with id x
+//!   0xxxxxxx name  content behind u24     a MIME type of x + 1 bytes (R-COMP-4)
+//! ```
+//!
+//! Entries follow each other to the end: neither a count nor a terminator. A reader that stops
+//! early has not seen whether the tail is sound; one that looks for authentication goes on to the
+//! end (R-COMP-8), and bounds how many entries it takes (R-LIM-19).
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 

@@ -105,13 +105,7 @@ impl Mime {
     /// The type with this name; names compare without regard to case (R-WKM-1).
     #[must_use]
     pub fn from_name(name: &[u8]) -> Self {
-        let table = (0u8..).zip(LOW).chain((HIGH_FIRST..).zip(HIGH));
-        for (id, known) in table {
-            if known.as_bytes().eq_ignore_ascii_case(name) {
-                return Self::WellKnown(id);
-            }
-        }
-        Self::Custom(Bytes::copy_from_slice(name))
+        known_id(name).map_or_else(|| Self::Custom(Bytes::copy_from_slice(name)), Self::WellKnown)
     }
 
     /// Its name; `None` for an id without one.
@@ -127,7 +121,8 @@ impl Mime {
     /// (R-COMP-2, R-COMP-4).
     ///
     /// # Errors
-    /// [`MetadataError::Overrun`] when it is cut short, [`MetadataError::Empty`] when nothing is left.
+    /// [`MetadataError::Overrun`] when it is cut short, [`MetadataError::Empty`] when nothing is
+    /// left.
     pub fn decode(rest: &mut Bytes) -> Result<Self, MetadataError> {
         let first = rest.try_get_u8().map_err(|_| MetadataError::Empty(WHAT))?;
         if first & KNOWN != 0 {
@@ -138,10 +133,7 @@ impl Mime {
             return Err(MetadataError::Overrun(WHAT));
         }
         let name = rest.split_to(len);
-        Ok(match Self::from_name(&name) {
-            known @ Self::WellKnown(_) => known,
-            Self::Custom(_) => Self::Custom(name),
-        })
+        Ok(known_id(&name).map_or(Self::Custom(name), Self::WellKnown))
     }
 
     /// Takes every type item (`accept-mime-types`), in order of preference.
@@ -199,6 +191,13 @@ pub(super) fn put_name(
     }
 }
 
+fn known_id(name: &[u8]) -> Option<u8> {
+    let named = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
+    let low = (0..).zip(&LOW).find(|(_, known)| named(known));
+    let high = || (HIGH_FIRST..).zip(&HIGH).find(|(_, known)| named(known));
+    low.or_else(high).map(|(id, _)| id)
+}
+
 fn known_name(id: u8) -> Option<&'static str> {
     let low = LOW.get(usize::from(id));
     let high = || HIGH.get(usize::from(id.checked_sub(HIGH_FIRST)?));
@@ -218,5 +217,19 @@ impl fmt::Display for Mime {
 impl fmt::Debug for Mime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mime({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_comp_4_a_custom_name_is_a_slice_of_the_metadata() {
+        let metadata = Bytes::from_static(b"\x07custom/x");
+        let mut rest = metadata.clone();
+        let Ok(Mime::Custom(name)) = Mime::decode(&mut rest) else { panic!("not a custom type") };
+        assert_eq!(name.as_ptr(), metadata[1..].as_ptr());
+        assert!(rest.is_empty());
     }
 }

@@ -5,13 +5,13 @@ mod auth;
 mod composite;
 mod mime;
 mod routing;
-mod tracing;
+mod trace_context;
 
 pub use auth::Auth;
 pub use composite::{CompositeBuilder, Entries, Entry};
 pub use mime::Mime;
 pub use routing::{Tag, Tags};
-pub use tracing::{Sampling, TraceContext, TraceIds};
+pub use trace_context::{Sampling, TraceContext, TraceIds};
 
 use thiserror::Error;
 

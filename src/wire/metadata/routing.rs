@@ -1,4 +1,7 @@
 //! Routing metadata: tags, the first of which is the route (conformance 5.3).
+//!
+//! Each tag is UTF-8 behind a plain u8 length in bytes, to the end of the entry; how many are taken
+//! is the reader's bound (R-LIM-19).
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -6,8 +9,8 @@ use super::MetadataError;
 
 const WHAT: &str = "routing metadata";
 
-/// The tags of routing metadata, decoded as they are asked for; ends after an error. An empty tag is
-/// legal, and metadata without tags stands for the empty route (R-RTE-2).
+/// The tags of routing metadata, decoded as they are asked for; ends after an error. An empty tag
+/// is legal, and metadata without tags stands for the empty route (R-RTE-2).
 #[derive(Clone, Debug)]
 pub struct Tags {
     rest: Bytes,

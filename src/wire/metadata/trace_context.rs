@@ -1,4 +1,9 @@
 //! Zipkin trace context (conformance 5.6).
+//!
+//! ```text
+//!   flags 1: 0x80 ids, 0x40 debug, 0x20 sampled, 0x10 not sampled, 0x08 wide, 0x04 parent
+//!   with ids: trace id 16 when wide, else 8; span id 8; with parent: parent id 8
+//! ```
 
 use bytes::{Buf, BufMut, BytesMut};
 
@@ -25,7 +30,7 @@ pub enum Sampling {
 /// The ids of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceIds {
-    /// 64 or 128 bits.
+    /// 64 or 128 bits; unless `wide`, only the low 64 are sent.
     pub trace_id: u128,
     /// Whether the trace id was written with 128 bits.
     pub wide: bool,
