@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::responder::{pair, pair_with};
+use super::responder::{pair, pair_with, soon};
 use crate::client::{CallError, Options, Subscription};
 use crate::protocol::{Cause, RequestRefused, SetupRejection};
 use crate::wire::{ErrorCode, Payload};
@@ -12,7 +12,7 @@ fn number(item: &Payload) -> u64 {
 
 async fn take(items: &mut Subscription, count: u64, from: u64) {
     for expected in from..from + count {
-        assert_eq!(number(&items.next().await.unwrap().unwrap()), expected);
+        assert_eq!(number(&soon(items.next()).await.unwrap().unwrap()), expected);
     }
 }
 
@@ -41,8 +41,8 @@ async fn r_reqn_5_grants_past_the_maximum_ask_for_everything() {
     items.request(u32::MAX);
     items.request(1);
     take(&mut items, 100_000, 0).await;
-    assert!(items.next().await.is_none());
-    assert!(items.next().await.is_none());
+    assert!(soon(items.next()).await.is_none());
+    assert!(soon(items.next()).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +51,7 @@ async fn a_caller_who_falls_behind_finds_everything_in_order() {
     let mut items = client.stream("r", "count 50000", 0x7FFF_FFFF).await.unwrap();
     seen.until(&seen.written, 50_000).await;
     take(&mut items, 50_000, 0).await;
-    assert!(items.next().await.is_none());
+    assert!(soon(items.next()).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn a_caller_who_takes_nothing_is_cut_off_within_its_bound() {
     let written = seen.written.load(Ordering::SeqCst);
     assert!((64..70).contains(&written), "{written}");
     let mut end = Ok(());
-    while let Some(item) = items.next().await {
+    while let Some(item) = soon(items.next()).await {
         end = item.map(|_| ());
     }
     assert!(matches!(end, Err(CallError::Failed(error)) if error.code == ErrorCode::CANCELED));
@@ -95,13 +95,13 @@ async fn r_can_2_dropping_a_subscription_cancels() {
 async fn an_error_frame_ends_the_stream_once_and_the_connection_goes_on() {
     let (client, _) = pair();
     let mut items = client.stream("r", "fail", 5).await.unwrap();
-    match items.next().await {
+    match soon(items.next()).await {
         Some(Err(CallError::Failed(error))) => {
             assert_eq!(error.to_string(), "INVALID: as you wish")
         }
         other => panic!("{other:?}"),
     }
-    assert!(items.next().await.is_none());
+    assert!(soon(items.next()).await.is_none());
     assert_eq!(client.request("r", "hi").await.unwrap().data, "hi");
 }
 
@@ -180,7 +180,8 @@ async fn a_lost_connection_ends_what_is_under_way() {
     assert!(futures::poll!(&mut never).is_pending());
     tokio::task::yield_now().await;
     task.abort();
-    for end in [items.next().await.unwrap(), channel.next().await.unwrap(), never.await] {
+    for end in [soon(items.next()).await.unwrap(), soon(channel.next()).await.unwrap(), never.await]
+    {
         assert!(matches!(end, Err(CallError::ConnectionLost(_))), "{end:?}");
     }
 }
@@ -227,7 +228,7 @@ async fn no_wake_is_lost_between_threads() {
                 take(&mut items, u64::from(step).min(3_000 - first), first).await;
                 items.request(step);
             }
-            assert!(items.next().await.is_none());
+            assert!(soon(items.next()).await.is_none());
         })
     });
     let readers = futures::future::join_all(readers);
