@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::responder::{pair, pair_with};
+use super::responder::{pair, pair_with, soon};
 use crate::client::{CallError, Options, Subscription};
 use crate::protocol::{Cause, RequestRefused, SetupRejection};
 use crate::wire::{ErrorCode, Payload};
@@ -12,7 +12,7 @@ fn number(item: &Payload) -> u64 {
 
 async fn take(items: &mut Subscription, count: u64, from: u64) {
     for expected in from..from + count {
-        assert_eq!(number(&items.next().await.unwrap().unwrap()), expected);
+        assert_eq!(number(&soon(items.next()).await.unwrap().unwrap()), expected);
     }
 }
 
@@ -38,11 +38,11 @@ async fn r_reqn_1_a_stream_gives_what_was_granted_and_no_more() {
 async fn r_reqn_5_grants_past_the_maximum_ask_for_everything() {
     let (client, _) = pair();
     let mut items = client.stream("r", "count 100000", 1).await.unwrap();
-    items.request(0x7FFF_FFFF);
-    items.request(0x7FFF_FFFF);
+    items.request(u32::MAX);
+    items.request(1);
     take(&mut items, 100_000, 0).await;
-    assert!(items.next().await.is_none());
-    assert!(items.next().await.is_none());
+    assert!(soon(items.next()).await.is_none());
+    assert!(soon(items.next()).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +51,20 @@ async fn a_caller_who_falls_behind_finds_everything_in_order() {
     let mut items = client.stream("r", "count 50000", 0x7FFF_FFFF).await.unwrap();
     seen.until(&seen.written, 50_000).await;
     take(&mut items, 50_000, 0).await;
-    assert!(items.next().await.is_none());
+    assert!(soon(items.next()).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_runs_that_pile_up_keep_their_order() {
+    let (client, seen) = pair();
+    let mut items = client.stream("r", "count", 3).await.unwrap();
+    for granted in [3, 6, 9] {
+        seen.until(&seen.written, granted).await;
+        // Nothing is ready any more: both drivers have had their turn.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        items.request(3);
+    }
+    take(&mut items, 12, 0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,7 +75,7 @@ async fn a_caller_who_takes_nothing_is_cut_off_within_its_bound() {
     let written = seen.written.load(Ordering::SeqCst);
     assert!((64..70).contains(&written), "{written}");
     let mut end = Ok(());
-    while let Some(item) = items.next().await {
+    while let Some(item) = soon(items.next()).await {
         end = item.map(|_| ());
     }
     assert!(matches!(end, Err(CallError::Failed(error)) if error.code == ErrorCode::CANCELED));
@@ -82,13 +95,13 @@ async fn r_can_2_dropping_a_subscription_cancels() {
 async fn an_error_frame_ends_the_stream_once_and_the_connection_goes_on() {
     let (client, _) = pair();
     let mut items = client.stream("r", "fail", 5).await.unwrap();
-    match items.next().await {
+    match soon(items.next()).await {
         Some(Err(CallError::Failed(error))) => {
             assert_eq!(error.to_string(), "INVALID: as you wish")
         }
         other => panic!("{other:?}"),
     }
-    assert!(items.next().await.is_none());
+    assert!(soon(items.next()).await.is_none());
     assert_eq!(client.request("r", "hi").await.unwrap().data, "hi");
 }
 
@@ -167,7 +180,8 @@ async fn a_lost_connection_ends_what_is_under_way() {
     assert!(futures::poll!(&mut never).is_pending());
     tokio::task::yield_now().await;
     task.abort();
-    for end in [items.next().await.unwrap(), channel.next().await.unwrap(), never.await] {
+    for end in [soon(items.next()).await.unwrap(), soon(channel.next()).await.unwrap(), never.await]
+    {
         assert!(matches!(end, Err(CallError::ConnectionLost(_))), "{end:?}");
     }
 }
@@ -200,4 +214,25 @@ async fn setup_says_who_and_how() {
     assert_eq!(setup.data_mime, "application/json");
     assert_eq!(setup.metadata_mime, "message/x.rsocket.composite-metadata.v0");
     assert!(!format!("{options:?}").contains("key\""), "the token is redacted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_wake_is_lost_between_threads() {
+    let (client, _) = pair();
+    let client = std::sync::Arc::new(client);
+    let readers = (1..=32u32).map(|step| {
+        let client = std::sync::Arc::clone(&client);
+        tokio::spawn(async move {
+            let mut items = client.stream("r", "count 3000", step).await.unwrap();
+            for first in (0..3_000).step_by(step as usize) {
+                take(&mut items, u64::from(step).min(3_000 - first), first).await;
+                items.request(step);
+            }
+            assert!(soon(items.next()).await.is_none());
+        })
+    });
+    let readers = futures::future::join_all(readers);
+    for reader in tokio::time::timeout(Duration::from_secs(60), readers).await.unwrap() {
+        reader.unwrap();
+    }
 }
