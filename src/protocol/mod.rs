@@ -18,6 +18,7 @@
 //! (R-SETUP-8, R-RES-11); its place is [`setup`] for the first frame and `output` for positions.
 #![deny(clippy::disallowed_methods, clippy::wildcard_enum_match_arm, clippy::iter_over_hash_type)]
 
+mod audit;
 mod connection;
 mod demand;
 mod error;

@@ -5,6 +5,7 @@ mod connection;
 mod decode;
 #[cfg(feature = "driver")]
 mod driver;
+mod observer;
 mod reader;
 
 pub use connection::connection;
