@@ -1,5 +1,5 @@
 //! The bodies of the fuzz targets. Each takes any bytes and panics when the crate breaks a promise;
-//! `fuzz_targets/` hands them to libFuzzer, `bin/smoke.rs` to a mutator that needs no nightly.
+//! `fuzz_targets/` hands them to libFuzzer, `examples/smoke.rs` to a mutator that needs no nightly.
 
 mod connection;
 mod decode;
