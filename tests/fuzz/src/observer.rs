@@ -191,18 +191,13 @@ impl Observer {
 
     fn we_continue(&mut self, id: u32, frame: &Frame) {
         let exchange = self.open.get_mut(&id);
-        let exchange = exchange.unwrap_or_else(|| panic!("on a stream that is over: {frame:?}"));
+        let exchange = exchange.unwrap_or_else(|| panic!("{id} is over: {:?}", frame.frame_type()));
         let is_channel = exchange.interaction == Interaction::RequestChannel;
         match &frame.body {
             Body::Payload { follows, complete, next, .. } => {
                 assert!(!(*follows && *complete), "F with C");
                 exchange.send_item(*follows, *complete, *next);
-                let effect = exchange.interaction == Interaction::FireAndForget;
-                if effect && !follows {
-                    self.close(id);
-                } else {
-                    self.close_if_done(id);
-                }
+                self.close_if_done(id);
             }
             Body::RequestN { n } => {
                 assert!(*n > 0, "REQUEST_N of nothing");
@@ -233,8 +228,9 @@ impl Observer {
 
     fn close_if_done(&mut self, id: u32) {
         let is_done = |exchange: &Exchange| {
-            let opening = exchange.opening && !exchange.our_half_done;
-            exchange.our_half_done && exchange.peers_half_done && !opening
+            let is_effect = exchange.interaction == Interaction::FireAndForget;
+            let sending = is_effect && exchange.requesting;
+            exchange.our_half_done && exchange.peers_half_done && !sending
         };
         if self.open.get(&id).is_some_and(is_done) {
             self.close(id);
