@@ -390,6 +390,8 @@ impl Connection {
         if !matches!(stream.outbound, Outbound::Done) || stream.inbound.is_live() {
             return;
         }
+        // The peer may answer a request before its last fragment: the rest is of no use (R-SID-5).
+        self.drop_outgoing(key);
         self.table.free_id(key);
         let taken = matches!(stream_inbound(self, key), Some(Inbound::Done));
         if taken && let Some(stream) = self.table.remove(key) {
