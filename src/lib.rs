@@ -7,8 +7,8 @@
 //! ```text
 //!   main ─▶ server ─▶ routes ─▶ topics ─▶ engine        topics as values: commands, views, cursors
 //!             │         │
-//!             │         └─────▶ protocol ─▶ wire        one connection as a value; bytes and frames
-//!             └─▶ transport ───────┘                    sockets, wakers, the driver loop
+//!             │         └─────▶ protocol ─▶ wire        one connection as a value; bytes and
+//!             frames └─▶ transport ───────┘                    sockets, wakers, the driver loop
 //!   client ─▶ transport
 //! ```
 //!
@@ -21,9 +21,10 @@
 //! - **interaction**: request/response, fire-and-forget, request-stream, request-channel.
 //! - **credit**: items that the reader still allows (REQUEST_N). **room**: bytes left of a
 //!   connection's write budget. **quota**: the lesser of the two.
-//! - **source**: the application's half of one stream; pulled in **runs** for what its quota allows.
-//! - **session**: a connection with its sources and their wakers. **driver**: what runs a session on
-//!   a socket.
+//! - **source**: the application's half of one stream; pulled in **runs** for what its quota
+//!   allows.
+//! - **session**: a connection with its sources and their wakers. **driver**: what runs a session
+//!   on a socket.
 //! - **topic**: a log of **commands**; **view**: the fold over it; **cursor**: how far a reader is;
 //!   **gap**: what it missed for good; **lag**: what it has still to read.
 //! - **lease**: requests that a responder allows for a time.

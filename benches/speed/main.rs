@@ -2,7 +2,8 @@
 //!
 //! Rounds alternate between the servers, and ours runs twice in each round under two names, so that
 //! the ratio of ours to itself shows how much of any other ratio is noise. What is measured is the
-//! server's process: CPU seconds from `/proc/PID/stat`, peak memory from `/proc/PID/status`.
+//! server's process: CPU seconds from `/proc/PID/task/*/schedstat`, peak memory from
+//! `/proc/PID/status`.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports and may fail")]
 

@@ -5,9 +5,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Clock ticks a second in `/proc/PID/stat`: USER_HZ, which is 100 on every Linux port in use.
-const TICKS: f64 = 100.0;
-
 /// A server process; it ends with the value.
 pub(crate) struct Server {
     child: Child,
@@ -61,16 +58,12 @@ impl Server {
 
     pub(crate) fn usage(&self) -> Usage {
         let pid = self.child.id();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        // The name in parentheses may hold spaces; utime and stime are the 12th and 13th after it.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let kib = |key: &str| {
             let line = status.lines().find(|line| line.starts_with(key)).unwrap();
             line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
         };
-        Usage { cpu: ticks / TICKS, resident_bytes: kib("VmRSS"), peak_bytes: kib("VmHWM") }
+        Usage { cpu: cpu_seconds(pid), resident_bytes: kib("VmRSS"), peak_bytes: kib("VmHWM") }
     }
 }
 
@@ -79,6 +72,17 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Time on a processor of every thread, which the scheduler counts in nanoseconds; `/proc/PID/stat`
+/// counts in hundredths of a second. Threads that have ended are not in it: servers keep theirs.
+fn cpu_seconds(pid: u32) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let on_cpu = |task: std::io::Result<std::fs::DirEntry>| -> u64 {
+        let text = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
+        text.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    tasks.map(on_cpu).sum::<u64>() as f64 / 1e9
 }
 
 fn free_port() -> u16 {

@@ -32,7 +32,7 @@ impl Report {
             let servers: serde_json::Map<_, _> = servers
                 .iter()
                 .map(|(server, samples)| {
-                    let rounds: Vec<_> = samples.iter().map(Sample::to_json).collect();
+                    let rounds: Vec<_> = samples.iter().copied().map(Sample::into_json).collect();
                     ((*server).to_owned(), rounds.into())
                 })
                 .collect();
@@ -57,7 +57,7 @@ impl Sample {
         self.peak_bytes as f64 / f64::from(1 << 20)
     }
 
-    fn to_json(self: &Sample) -> serde_json::Value {
+    fn into_json(self) -> serde_json::Value {
         serde_json::json!({
             "server_cpu_ns_per_operation": self.cpu_ns(),
             "peak_mib_above_idle": self.peak_mib(),

@@ -57,7 +57,8 @@ async fn stream(client: &Client, items: u64, size: usize) {
     assert_eq!(expected, items, "items of the stream");
 }
 
-/// The digits after `"seq":`, without a JSON parser, which would cost the client more than the rest.
+/// The digits after `"seq":`, without a JSON parser, which would cost the client more than the
+/// rest.
 fn sequence(item: &[u8]) -> Option<u64> {
     let digits = item.strip_prefix(br#"{"seq":"#)?;
     let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;

@@ -2,8 +2,8 @@
 //!
 //! | exit | when |
 //! |---|---|
-//! | 0 | done: the responder completed, or n items came and CANCEL was sent; or nobody reads the output |
-//! | 1 | an ERROR frame, or items beyond the credit: code and message are one line on standard error |
+//! | 0 | done: completed, or n items came and CANCEL was sent; or nobody reads the output |
+//! | 1 | an ERROR frame, or items beyond the credit: one line on standard error |
 //! | 2 | usage: also data that is not JSON where the MIME type says so |
 //! | 3 | no connection, a refused SETUP, or a connection that ended first |
 //! | 130 | interrupted (Ctrl-C), after CANCEL |

@@ -6,8 +6,8 @@ use tokio::net::TcpStream;
 use super::{CallUrl, Client, ConnectError, Options, websocket};
 use crate::transport::{Kind, TcpOptions, prepare_stream};
 
-/// Connects to `tcp://HOST:PORT` or `ws://HOST[:PORT][/PATH]` (path `/rsocket` by default) and sends
-/// SETUP. Whether the responder accepts it shows in the first call.
+/// Connects to `tcp://HOST:PORT` or `ws://HOST[:PORT][/PATH]` (path `/rsocket` by default) and
+/// sends SETUP. Whether the responder accepts it shows in the first call.
 ///
 /// # Errors
 /// [`ConnectError`]: the URL, the network, or a WebSocket handshake that failed.

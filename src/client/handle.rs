@@ -28,9 +28,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client on any connected socket; `first` is what was read past a handshake, `handler` serves
-    /// what the responder requests of us (refused without one). Must be called within a tokio
-    /// runtime: it spawns the connection's task.
+    /// A client on any connected socket; `first` is what was read past a handshake, `handler`
+    /// serves what the responder requests of us (refused without one). Must be called within a
+    /// tokio runtime: it spawns the connection's task.
     pub fn over<S>(
         socket: S,
         kind: Kind,
@@ -81,8 +81,8 @@ impl Client {
         self.stream_payload(self.payload(route, data)?, initial_n).await
     }
 
-    /// A channel: `first` is its first item, which needs no credit; `initial_n` is the credit of the
-    /// responder, 1 to 2^31-1.
+    /// A channel: `first` is its first item, which needs no credit; `initial_n` is the credit of
+    /// the responder, 1 to 2^31-1.
     ///
     /// # Errors
     /// As for [`stream`](Self::stream).
@@ -219,8 +219,8 @@ impl Client {
         self.requester.closed().await
     }
 
-    /// Closes the connection in good order, and waits until the responder has taken everything: live
-    /// subscriptions must be dropped, or over, first. Dropping the future gives up waiting.
+    /// Closes the connection in good order, and waits until the responder has taken everything:
+    /// live subscriptions must be dropped, or over, first. Dropping the future gives up waiting.
     pub async fn close(self) -> Cause {
         let Self { requester, driver, .. } = self;
         drop(requester);

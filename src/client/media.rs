@@ -37,8 +37,8 @@ impl Encoding {
         encoded.unwrap_or_default().into()
     }
 
-    /// What was typed as the bytes to send: checked when it must be JSON, converted for MessagePack,
-    /// as it is for any other type. The error is the reason why it is not JSON.
+    /// What was typed as the bytes to send: checked when it must be JSON, converted for
+    /// MessagePack, as it is for any other type. The error is the reason why it is not JSON.
     pub(super) fn parse(self, text: &[u8]) -> Result<Bytes, String> {
         match self {
             Self::Raw => Ok(Bytes::copy_from_slice(text)),

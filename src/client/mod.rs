@@ -1,10 +1,10 @@
 //! The requester: connects, asks, follows.
 //!
-//! [`connect`] opens a [`Client`] over TCP or WebSocket; [`Client::over`] makes one of any socket.
-//! Its calls are thin: a stream is a [`Subscription`] whose credit the caller grants, a channel adds
-//! a [`Sender`] that waits for the responder's credit. The connection itself is driven by a task of
-//! its own (see [`transport`](crate::transport)); caller and task meet in one short lock per *run* of
-//! items, never per item.
+//! [`connect()`] opens a [`Client`] over TCP or WebSocket; [`Client::over`] makes one of any
+//! socket. Its calls are thin: a stream is a [`Subscription`] whose credit the caller grants, a
+//! channel adds a [`Sender`] that waits for the responder's credit. The connection itself is driven
+//! by a task of its own (see [`transport`](crate::transport)); caller and task meet in one short
+//! lock per *run* of items, never per item.
 //!
 //! Invariants: nothing is asked for that the caller did not grant; what waits for the caller is
 //! bounded by that grant and by a number of bytes; dropping a handle cancels what it stands for.

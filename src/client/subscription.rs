@@ -13,8 +13,8 @@ use super::inbox::Inbox;
 use crate::wire::Payload;
 
 /// The items of a stream or of a channel's responder. They come only as far as credit was granted:
-/// `initial_n` with the request, then [`request`](Self::request). Dropping it cancels the stream, and
-/// a channel in both directions.
+/// `initial_n` with the request, then [`request`](Self::request). Dropping it cancels the stream,
+/// and a channel in both directions.
 pub struct Subscription {
     inbox: Arc<Inbox>,
     /// Items that were taken from the inbox together.

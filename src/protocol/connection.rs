@@ -16,8 +16,8 @@ use super::{
     Terminal,
 };
 use crate::wire::{
-    Body, DecodeError, ErrorCode, Frame, FrameType, Framing, FramingError,
-    Keepalive as KeepaliveFrame, Setup, StreamId, decode,
+    Body, ErrorCode, Frame, Framing, FramingError, Keepalive as KeepaliveFrame, Setup, StreamId,
+    decode,
 };
 
 /// Where a connection is in its life (conformance section 2).
@@ -27,7 +27,7 @@ use crate::wire::{
 ///   client: Open (not established) ── first answer ──▶ Open ──▶ Closed(cause)
 /// ```
 #[derive(Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// A server waits for SETUP.
     AwaitingFirst { deadline: Instant },
     /// The application decides about this SETUP; no frame is taken meanwhile (R-SETUP-12, R-LIM-9).
@@ -42,7 +42,7 @@ enum Phase {
 
 /// What the connection itself needs of a SETUP that is being decided about.
 #[derive(Clone, Copy, Debug)]
-struct Announced {
+pub(super) struct Announced {
     keepalive_ms: u32,
     lifetime_ms: u32,
     lease: bool,
@@ -51,8 +51,8 @@ struct Announced {
 /// One RSocket connection, of either role, without IO and without a clock.
 ///
 /// The driver's law: after `handle_frame`, `handle_timeout` or a verb (`accept`, `request`,
-/// `respond`, `fill`, `drain`, …), call [`poll_event`](Self::poll_event) until it is empty; before it
-/// writes, call [`flush`](Self::flush); then write [`output`](Self::output) and tell
+/// `respond`, `fill`, `drain`, …), call [`poll_event`](Self::poll_event) until it is empty; before
+/// it writes, call [`flush`](Self::flush); then write [`output`](Self::output) and tell
 /// [`advance`](Self::advance). [`poll_timeout`](Self::poll_timeout) is the next time that matters.
 #[derive(Debug)]
 pub struct Connection {
@@ -82,10 +82,10 @@ pub struct Connection {
     pub(super) stats: Stats,
     /// New requests are refused; the text says when to come back.
     pub(super) draining: Option<String>,
-    is_server: bool,
+    pub(super) is_server: bool,
+    pub(super) phase: Phase,
     lease: Option<LeaseGrant>,
     keepalive: Option<Keepalive>,
-    phase: Phase,
 }
 
 impl Connection {
@@ -101,8 +101,8 @@ impl Connection {
         Self::new(framing, limits, lease, Phase::AwaitingFirst { deadline }, true)
     }
 
-    /// The connecting side: its SETUP is in the output at once (R-SETUP-1). `lease` is what it grants
-    /// to the server, when `setup.lease` is set.
+    /// The connecting side: its SETUP is in the output at once (R-SETUP-1). `lease` is what it
+    /// grants to the server, when `setup.lease` is set.
     #[must_use]
     pub fn client(
         framing: Framing,
@@ -285,8 +285,8 @@ impl Connection {
         self.output.capacity()
     }
 
-    /// Whether frames are taken now: not while the application decides about SETUP, not while answers
-    /// fill the output or finished responses their limit, not after the end.
+    /// Whether frames are taken now: not while the application decides about SETUP, not while
+    /// answers fill the output or finished responses their limit, not after the end.
     #[must_use]
     pub fn wants_frames(&self) -> bool {
         match self.phase {
@@ -399,109 +399,6 @@ impl Connection {
         self.events.push_back(Event::Setup(setup));
     }
 
-    /// The master table of conformance 3.1; each arm names the frame that it answers.
-    fn dispatch(&mut self, now: Instant, frame: Frame) {
-        self.count_in(&frame);
-        let Frame { stream_id, body } = frame;
-        let on_stream_0 = stream_id.is_connection();
-        if matches!(self.phase, Phase::Open { established: false }) {
-            self.establish(&body);
-        }
-        match body {
-            // A late SETUP and a RESUME_OK that nobody awaits change nothing (R-SETUP-14, R-DSP-1).
-            Body::Setup(_) | Body::ResumeOk { .. } => self.ignore(),
-            Body::Resume(_) if on_stream_0 => self.fail("RESUME on a connection that is set up"),
-            Body::Resume(_) => self.ignore(),
-            Body::Lease(lease) if on_stream_0 => {
-                if self.held.replace(&lease, now) {
-                    self.events.push_back(Event::Lease);
-                } else {
-                    self.ignore();
-                }
-            }
-            Body::Keepalive(keepalive) if on_stream_0 => self.handle_keepalive(keepalive),
-            Body::MetadataPush { metadata } if on_stream_0 => {
-                self.events.push_back(Event::MetadataPush(metadata));
-            }
-            Body::Error { code, message } if on_stream_0 => {
-                self.handle_connection_error(now, code, &message);
-            }
-            Body::Lease(_) | Body::Keepalive(_) | Body::MetadataPush { .. } => self.ignore(),
-            Body::RequestResponse { .. }
-            | Body::RequestFireAndForget { .. }
-            | Body::RequestStream { .. }
-            | Body::RequestChannel { .. } => self.handle_request(now, stream_id, body),
-            Body::RequestN { n } => self.handle_request_n(stream_id, n),
-            Body::Cancel => self.handle_cancel(stream_id),
-            Body::Payload { follows, complete, next, payload } => {
-                self.handle_payload(now, stream_id, follows, complete, next, payload);
-            }
-            Body::Error { code, message } => self.handle_stream_error(stream_id, code, &message),
-            Body::Ext(ext) if ext.ignorable => self.ignore(),
-            Body::Ext(_) => self.fail("EXT frames are not supported"),
-        }
-    }
-
-    /// A client takes its SETUP as accepted by the first sign of it (R-SETUP-11, R-SETUP-17).
-    fn establish(&mut self, body: &Body) {
-        let accepted = match body {
-            Body::Setup(_)
-            | Body::Keepalive(_)
-            | Body::Resume(_)
-            | Body::ResumeOk { .. }
-            | Body::MetadataPush { .. }
-            | Body::Ext(_) => false,
-            Body::Error { .. }
-            | Body::Lease(_)
-            | Body::RequestResponse { .. }
-            | Body::RequestFireAndForget { .. }
-            | Body::RequestStream { .. }
-            | Body::RequestChannel { .. }
-            | Body::RequestN { .. }
-            | Body::Cancel
-            | Body::Payload { .. } => true,
-        };
-        // ERROR counts by its scope: on stream 0 it is the rejection, and is seen as such below.
-        if accepted && !matches!(body, Body::Error { .. }) {
-            self.phase = Phase::Open { established: true };
-        }
-    }
-
-    fn handle_malformed(&mut self, error: &DecodeError) {
-        // A second SETUP is ignored even when cut short (R-SETUP-14); an ignorable frame that is
-        // malformed or unknown is dropped (R-IGN-1, R-IGN-3).
-        if error.ignorable || error.frame_type == Some(FrameType::Setup) {
-            self.ignore();
-        } else {
-            self.fail_with(error.to_string(), 1002);
-        }
-    }
-
-    fn handle_keepalive(&mut self, keepalive: KeepaliveFrame) {
-        let max = self.limits.keepalive_bytes_max;
-        if keepalive.data.len() > max {
-            self.fail_with(format!("KEEPALIVE data is longer than {max} bytes"), 1002);
-        } else if keepalive.respond {
-            // Our own position, which is 0 without resumption, and the peer's data (R-KA-3, R-KA-5).
-            let echo = KeepaliveFrame { respond: false, position: 0, data: keepalive.data };
-            self.output.control(StreamId::CONNECTION, Body::Keepalive(echo));
-        }
-    }
-
-    fn handle_connection_error(&mut self, now: Instant, code: ErrorCode, message: &[u8]) {
-        let about_setup = code.is_setup();
-        let established = !matches!(self.phase, Phase::Open { established: false });
-        if about_setup && (self.is_server || established) {
-            self.ignore();
-        } else if code == ErrorCode::CONNECTION_CLOSE && established {
-            self.phase = Phase::PeerClosing { deadline: now + self.limits.close_timeout };
-            self.close_if_idle();
-        } else {
-            let message = String::from_utf8_lossy(message).into_owned();
-            self.close(Cause::PeerError { code, message });
-        }
-    }
-
     /// After the peer's CONNECTION_CLOSE the last stream takes the connection with it (R-ERR-5).
     pub(super) fn close_if_idle(&mut self) {
         if matches!(self.phase, Phase::PeerClosing { .. }) && self.table.live_ids() == 0 {
@@ -540,7 +437,7 @@ impl Connection {
         self.stats.ignored += 1;
     }
 
-    fn count_in(&mut self, frame: &Frame) {
+    pub(super) fn count_in(&mut self, frame: &Frame) {
         if let Some(count) = self.stats.frames_in.get_mut(frame.frame_type().index()) {
             *count += 1;
         }
@@ -551,7 +448,7 @@ impl Connection {
     }
 
     /// The peer broke the protocol: one ERROR on stream 0, then nothing (R-CLOSE-2, R-CLOSE-5).
-    fn fail_with(&mut self, message: String, close_code: u16) {
+    pub(super) fn fail_with(&mut self, message: String, close_code: u16) {
         let code = match self.phase {
             Phase::AwaitingFirst { .. } | Phase::Deciding { .. } => ErrorCode::INVALID_SETUP,
             Phase::Open { .. } | Phase::PeerClosing { .. } | Phase::Closed => {
@@ -570,9 +467,9 @@ impl Connection {
         self.output.control(stream_id, Body::Error { code, message });
     }
 
-    /// Ends every stream exactly once: those that this side requested find the error in their input,
-    /// served ones count as lost (R-CLOSE-4).
-    fn close(&mut self, cause: Cause) {
+    /// Ends every stream exactly once: those that this side requested find the error in their
+    /// input, served ones count as lost (R-CLOSE-4).
+    pub(super) fn close(&mut self, cause: Cause) {
         if self.is_closed() {
             return;
         }

@@ -275,8 +275,8 @@ impl Connection {
 
     // ---- flushing ----------------------------------------------------------------------------
 
-    /// Opens a turn: the large item gets one fragment, then waiting responses what fits, then grants
-    /// go out. Sources are pulled after this, into what room is left.
+    /// Opens a turn: the large item gets one fragment, then waiting responses what fits, then
+    /// grants go out. Sources are pulled after this, into what room is left.
     pub fn flush(&mut self) {
         if self.is_closed() {
             return;
@@ -383,8 +383,8 @@ impl Connection {
 
     // ---- the end -----------------------------------------------------------------------------
 
-    /// Called after every change of a stream: frees its id when both halves are over, and the stream
-    /// itself when nothing is left to take from it.
+    /// Called after every change of a stream: frees its id when both halves are over, and the
+    /// stream itself when nothing is left to take from it.
     pub(super) fn settle(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get(key) else { return };
         if !matches!(stream.outbound, Outbound::Done) || stream.inbound.is_live() {

@@ -118,7 +118,8 @@ pub enum RequestRefused {
     /// No room for it now: ask again when the output has drained.
     #[error("the connection's write budget is used up")]
     Full,
-    /// The peer's lease is used up or not there yet: ask again after [`Event::Lease`](super::Event).
+    /// The peer's lease is used up or not there yet: ask again after
+    /// [`Event::Lease`](super::Event).
     #[error("no lease: the responder grants no request now")]
     NoLease,
     /// The connection is ending or over.

@@ -61,8 +61,8 @@ impl Input<'_> {
         matches!(self.stream.inbound, Inbound::Done)
     }
 
-    /// Takes no more items. On an interaction that this side requested, that ends it (R-CAN-2); on a
-    /// channel that this side serves, only the peer's half (R-CHN-12).
+    /// Takes no more items. On an interaction that this side requested, that ends it (R-CAN-2); on
+    /// a channel that this side serves, only the peer's half (R-CHN-12).
     pub fn cancel(&mut self) {
         self.cancelled = true;
     }

@@ -32,8 +32,8 @@ pub struct Limits {
     pub keepalive_min: Duration,
     /// Least time of silence after which a peer is taken for dead, whatever it announced (R-KA-9).
     pub lifetime_min: Duration,
-    /// Bytes encoded and not yet taken by the socket, beyond which sources are not pulled (R-LIM-10).
-    /// Answers to the peer's own frames may add as much again before reading stops.
+    /// Bytes encoded and not yet taken by the socket, beyond which sources are not pulled
+    /// (R-LIM-10). Answers to the peer's own frames may add as much again before reading stops.
     pub write_budget: usize,
     /// Bytes of finished responses that wait for room; above it reading stops.
     pub responses_bytes_max: usize,
@@ -41,7 +41,8 @@ pub struct Limits {
     pub fragment_bytes: usize,
     /// Message of an ERROR that we send, bytes (R-LIM-20).
     pub error_message_bytes_max: usize,
-    /// Items beyond its credit that a peer may send before it is cut off (R-REQN-9). Zero is strict.
+    /// Items beyond its credit that a peer may send before it is cut off (R-REQN-9). Zero is
+    /// strict.
     pub surplus_items_max: u32,
     /// After the peer sent CONNECTION_CLOSE: how long live streams may go on (R-ERR-5).
     pub close_timeout: Duration,

@@ -14,13 +14,15 @@
 //! The application's half of a stream is a [`Source`]: it is pulled for items only while
 //! `min(credit, room)` is above zero, so nothing is ever queued for a reader who does not read.
 //!
-//! Not here: sockets and wakers (`transport`), routing and media types (`routes`). RESUME is refused
-//! (R-SETUP-8, R-RES-11); its place is [`setup`] for the first frame and `output` for positions.
+//! Not here: sockets and wakers (`transport`), routing and media types (`routes`). RESUME is
+//! refused (R-SETUP-8, R-RES-11); its place is `setup` for the first frame and `output` for
+//! positions.
 #![deny(clippy::disallowed_methods, clippy::wildcard_enum_match_arm, clippy::iter_over_hash_type)]
 
 mod audit;
 mod connection;
 mod demand;
+mod dispatch;
 mod error;
 mod event;
 mod handler;

@@ -6,7 +6,7 @@
 //! owns no memory beyond what the driver lent for a turn.
 //!
 //! Resume positions (R-RES-5) would be counted here: every frame passes [`Output::frame`],
-//! [`Output::item`] or [`Output::fragment`].
+//! or [`Output::item`].
 
 use bytes::{Buf, BytesMut};
 

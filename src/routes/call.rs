@@ -27,10 +27,13 @@ pub struct Call {
 
 /// The parameters of a route, each 1 to 64 of `A-Z a-z 0-9 _ -`. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Params(Option<Arc<[(&'static str, Box<str>)]>>);
+pub struct Params(Option<Arc<[Param]>>);
+
+/// A parameter's name and value.
+type Param = (&'static str, Box<str>);
 
 impl Params {
-    pub(super) fn new(values: Vec<(&'static str, Box<str>)>) -> Self {
+    pub(super) fn new(values: Vec<Param>) -> Self {
         Self((!values.is_empty()).then(|| values.into()))
     }
 

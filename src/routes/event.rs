@@ -1,208 +1,262 @@
-//! `event.{id}.*`: live events.
+//! Live events: emoji reactions.
 
+use std::borrow::Cow;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Access, Call, Encoding, RouteError, Routes, SourceResult};
 use crate::engine::{Counts, Key, TallyItem, TopN};
-use crate::protocol::{EffectFuture, Items, Pause, Pushed, Quota, Source};
+use crate::protocol::{Items, Pause, Quota, Source, StreamError};
 use crate::topics::{Media, Start, Subscription, Topics, TopicsFull};
 use crate::wire::Payload;
 
-/// Most reactions that one message may carry.
-const COUNT_MAX: u64 = 1_000;
-
-/// Where the topics keep the answers' encodings.
-const JSON: Media = Media::new(0);
-const MESSAGE_PACK: Media = Media::new(1);
-
-/// Adds the routes of live events.
-pub(super) fn add(routes: Routes, topics: &Topics) -> Routes {
-    let (react, shed, reactions) = (topics.clone(), topics.clone(), topics.clone());
-    routes
-        .fire_and_forget(
-            "event.{id}.react",
-            Access::Write,
-            move |call| add_reaction(&react, &call),
-            move |call| shed_reaction(&shed, &call),
-        )
-        .request_stream("event.{id}.reactions", Access::Read, move |call| {
-            read_reactions(&reactions, &call)
-        })
-}
-
-/// What `event.{id}.react` takes.
-#[derive(Debug, Deserialize)]
+/// The data of `event.{id}.react`: count a reaction. Lossy: what exceeds a client's budget is shed
+/// and counted, and shows in the topic's items.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct React {
-    /// 1 to 64 bytes.
-    emoji: String,
-    /// 1 to 1,000.
+struct React<'a> {
+    /// 1 to 64 bytes of UTF-8.
+    #[serde(borrow)]
+    emoji: Cow<'a, str>,
+    /// How many at once: 1 to [`COUNT_MAX`], 1 unless given.
     #[serde(default = "one")]
     count: u64,
 }
+
+const COUNT_MAX: u64 = 1_000;
 
 const fn one() -> u64 {
     1
 }
 
-fn add_reaction(topics: &Topics, call: &Call) -> Result<Option<EffectFuture>, RouteError> {
-    let React { emoji, count } = call.decode()?;
-    let key = Key::new(&emoji).map_err(|error| RouteError::Data(error.to_string().into()))?;
-    if !(1..=COUNT_MAX).contains(&count) {
-        return Err(RouteError::Data(format!("count must be 1 to {COUNT_MAX}").into()));
-    }
-    topics.react(call.id()?, key, count).map_err(full)?;
-    Ok(None)
-}
-
-/// Counts a reaction that was over its client's budget: accepted and shed are all that was sent.
-fn shed_reaction(topics: &Topics, call: &Call) {
-    let count = call.decode::<React>().map_or(1, |react| react.count.clamp(1, COUNT_MAX));
-    if let Ok(id) = call.id() {
-        topics.shed(id, count);
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]
-fn full(error: TopicsFull) -> RouteError {
-    RouteError::Overload(format!("{error}: retry later").into())
-}
-
-/// What `event.{id}.reactions` takes; no data at all means the defaults.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Reactions {
-    /// Kinds to name, 1 to 100; the rest are summed up as `other`. 10 by default.
+/// The data of `event.{id}.reactions`: how to read. Nothing at all is the default.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    /// How many emoji an item names: 1 to 100, 10 unless given; the others are summed up.
+    #[serde(skip_serializing_if = "Option::is_none")]
     top: Option<u64>,
-    /// The last window that the reader has seen; without it the next one comes first.
+    /// The least time between two items, 100 to 60,000 ms. An item covers all windows of that time;
+    /// the topic's own window is the least in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_ms: Option<u64>,
+    /// The `last_window` of the last item that the reader has seen, after a reconnect; the next
+    /// window to close unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<u64>,
 }
 
-fn read_reactions(topics: &Topics, call: &Call) -> SourceResult {
-    let encoding = call.media.typed()?;
-    let Reactions { top, after } = call.decode_or_default()?;
-    let top = match top {
-        None => TopN::default(),
-        Some(top) => TopN::new(top)
-            .ok_or_else(|| RouteError::Data(format!("top must be 1 to {}", TopN::MAX).into()))?,
-    };
-    let start = after.map_or(Start::Now, Start::After);
-    let subscription = topics.reactions(call.id()?, start, top).map_err(full)?;
-    Ok(Box::new(Windows { subscription, encoding }))
-}
+const WINDOW_MS_MIN: u64 = 100;
+const WINDOW_MS_MAX: u64 = 60_000;
 
-/// One reader of an event's windows: a cursor, and nothing else.
-struct Windows {
-    subscription: Subscription,
-    encoding: Encoding,
-}
-
-impl Source for Windows {
-    fn poll_fill(&mut self, cx: &mut Context<'_>, quota: Quota, items: &mut Items<'_>) -> Pause {
-        if quota.items == 0 {
-            return Pause::NoCredit;
-        }
-        let (media, encoding) = match self.encoding {
-            Encoding::Json => (JSON, Encoding::Json),
-            Encoding::MessagePack => (MESSAGE_PACK, Encoding::MessagePack),
-        };
-        loop {
-            let encode = |item: &TallyItem| encode(encoding, item);
-            let Poll::Ready(window) = self.subscription.poll_read_encoded(cx, media, encode) else {
-                return Pause::CaughtUp;
-            };
-            match items.push(&Payload::new(window)) {
-                Pushed::Taken => self.subscription.advance(),
-                pushed @ (Pushed::NoCredit | Pushed::Congested) => {
-                    return pushed.pause().unwrap_or(Pause::Congested);
-                }
-            }
-        }
-    }
-}
-
-/// One item of `event.{id}.reactions`.
-#[derive(Debug, Serialize)]
-struct Window<'a> {
-    /// Numbers of the first and last window in it; `last_window` is the position to go on `after`.
+/// An item of `event.{id}.reactions`: what was counted in the windows since the reader's last item,
+/// and in all. Windows in which nothing happened send no item.
+#[derive(Debug, Serialize, Deserialize)]
+struct Reactions<'a> {
+    /// Number of the first window that it covers.
     first_window: u64,
+    /// Number of the last one: where a reader goes on `after`.
     last_window: u64,
     /// How many windows were summed up; more than one for a reader that lags.
     windows: u64,
-    /// Unix milliseconds.
+    /// Start of the first window, Unix milliseconds.
     start_ms: u64,
+    /// End of the last window, Unix milliseconds.
     end_ms: u64,
-    #[serde(flatten)]
+    #[serde(flatten, borrow)]
     sum: Sum<'a>,
-    /// Reactions refused for overload in these windows.
-    shed: u64,
-    /// Since the event began to count.
+    /// Since the topic began.
     totals: Totals<'a>,
-    /// Windows that were missed for good; their reactions are in `totals`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gap: Option<Gap>,
+    /// Windows since the last item that are no longer kept: missing here, present in the totals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gap: Option<WindowGap>,
 }
 
-#[derive(Debug, Serialize)]
+/// What was counted, and what was refused for overload beside it.
+#[derive(Debug, Serialize, Deserialize)]
 struct Sum<'a> {
-    counts: Vec<Count<'a>>,
-    /// Kinds that are not named.
+    /// The most frequent, the largest count first; at most `top`.
+    #[serde(borrow)]
+    counts: Vec<EmojiCount<'a>>,
+    /// What the emoji that are not named count together.
     other: u64,
+    /// Everything counted.
     total: u64,
+    /// Refused for overload, not in `total`.
+    shed: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Totals<'a> {
-    #[serde(flatten)]
+    #[serde(flatten, borrow)]
     sum: Sum<'a>,
-    shed: u64,
+    /// When the topic began to count, Unix milliseconds: later than before when the totals began
+    /// anew.
     since_ms: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct Count<'a> {
-    emoji: &'a str,
+#[derive(Debug, Serialize, Deserialize)]
+struct EmojiCount<'a> {
+    #[serde(borrow)]
+    emoji: Cow<'a, str>,
     count: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct Gap {
+/// Windows that a reader missed for good, both inclusive.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct WindowGap {
     from: u64,
     to: u64,
 }
 
-impl<'a> Sum<'a> {
-    fn new(counts: &'a Counts) -> Self {
-        let named = counts.top.iter();
-        Self {
-            counts: named
-                .map(|(key, count)| Count { emoji: key.as_str(), count: *count })
-                .collect(),
-            other: counts.other,
-            total: counts.total,
+/// Adds `event.{id}.react` and `event.{id}.reactions`, served from `topics`.
+pub(super) fn add(routes: Routes, topics: &Topics) -> Routes {
+    let (published, shed, read) = (topics.clone(), topics.clone(), topics.clone());
+    routes
+        .fire_and_forget(
+            "event.{id}.react",
+            Access::Write,
+            move |call| react(&published, &call).map(|()| None),
+            move |call| shed_reaction(&shed, &call),
+        )
+        .request_stream("event.{id}.reactions", Access::Read, move |call| reactions(&read, &call))
+}
+
+fn react(topics: &Topics, call: &Call) -> Result<(), RouteError> {
+    let React { emoji, count } = call.decode()?;
+    let key =
+        Key::new(&emoji).map_err(|error| RouteError::Data(format!("emoji: {error}").into()))?;
+    within("count", count, 1, COUNT_MAX)?;
+    topics.react(call.id()?, key, count).map_err(|full| overload(&full))
+}
+
+/// A reaction beyond its client's budget counts as shed, as often as it would have counted; one
+/// that would have been dropped anyway does not.
+fn shed_reaction(topics: &Topics, call: &Call) {
+    if let (Ok(React { count, .. }), Ok(id)) = (call.decode(), call.id()) {
+        topics.shed(id, count.clamp(1, COUNT_MAX));
+    }
+}
+
+fn reactions(topics: &Topics, call: &Call) -> SourceResult {
+    let Options { top, window_ms, after } = call.decode_or_default()?;
+    let encoding = call.media.typed()?;
+    let top = top.unwrap_or(TopN::default().get().into());
+    within("top", top, 1, TopN::MAX.into())?;
+    if let Some(window_ms) = window_ms {
+        within("window_ms", window_ms, WINDOW_MS_MIN, WINDOW_MS_MAX)?;
+    }
+    let start = after.map_or(Start::Now, Start::After);
+    let top = TopN::new(top).unwrap_or_default();
+    let subscription = topics.reactions(call.id()?, start, top).map_err(|full| overload(&full))?;
+    let every = window_ms.map(Duration::from_millis);
+    Ok(Box::new(Reader { subscription, encoding, pace: Pace { every, due: None } }))
+}
+
+fn within(field: &str, value: u64, min: u64, max: u64) -> Result<(), RouteError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(RouteError::Data(format!("{field} must be {min} to {max}, not {value}").into()))
+}
+
+fn overload(full: &TopicsFull) -> RouteError {
+    RouteError::Overload(format!("{full}: retry later").into())
+}
+
+/// A reader of one event: a cursor, and nothing else.
+struct Reader {
+    subscription: Subscription,
+    encoding: Encoding,
+    pace: Pace,
+}
+
+/// A reader's own least interval between two items.
+struct Pace {
+    every: Option<Duration>,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    /// When the next item is due, if that is not yet.
+    fn until(&self, now: Instant) -> Option<Instant> {
+        self.due.filter(|due| now < *due)
+    }
+
+    /// An item was taken. Keeps the phase of the first one, so that lateness does not add up.
+    fn step(&mut self, now: Instant) {
+        let Some(every) = self.every else { return };
+        let next = self.due.map(|due| due + every).filter(|next| now < *next);
+        self.due = Some(next.unwrap_or(now + every));
+    }
+}
+
+impl Source for Reader {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, quota: Quota, items: &mut Items<'_>) -> Pause {
+        // Without credit no waker is kept: a window that closes wakes only those who can take it.
+        if quota.items == 0 || quota.bytes == 0 {
+            return if items.remaining() == 0 { Pause::NoCredit } else { Pause::Congested };
+        }
+        loop {
+            if let Some(due) = self.pace.until(quota.now) {
+                return Pause::Paced(due);
+            }
+            let (encoding, place) = (self.encoding, place(self.encoding));
+            let write = |item: &TallyItem| write(encoding, item);
+            let Poll::Ready(data) = self.subscription.poll_read_encoded(cx, place, write) else {
+                return Pause::CaughtUp;
+            };
+            if data.is_empty() {
+                return Pause::Failed(StreamError::application("the item could not be written"));
+            }
+            if let Some(pause) = items.push(&Payload { metadata: None, data }).pause() {
+                return pause;
+            }
+            self.subscription.advance();
+            self.pace.step(quota.now);
         }
     }
 }
 
-fn encode(encoding: Encoding, item: &TallyItem) -> Bytes {
-    let window = Window {
-        first_window: item.first,
-        last_window: item.last,
-        windows: item.windows,
-        start_ms: item.start_ms,
-        end_ms: item.end_ms,
-        sum: Sum::new(&item.counts),
-        shed: item.shed,
-        totals: Totals {
-            sum: Sum::new(&item.totals),
-            shed: item.totals_shed,
-            since_ms: item.totals_since_ms,
-        },
-        gap: item.gap.map(|gap| Gap { from: gap.from, to: gap.to }),
-    };
-    // Numbers and text always encode; `encode` has logged it if they did not.
-    encoding.encode(&window).unwrap_or_default()
+/// Where an answer's encodings are kept, one place each.
+const fn place(encoding: Encoding) -> Media {
+    match encoding {
+        Encoding::MessagePack => const { Media::new(0) },
+        Encoding::Json => const { Media::new(1) },
+    }
+}
+
+/// Empty when it cannot be written, which is logged.
+fn write(encoding: Encoding, item: &TallyItem) -> Bytes {
+    encoding.encode(&Reactions::new(item)).unwrap_or_default()
+}
+
+impl<'a> Reactions<'a> {
+    fn new(item: &'a TallyItem) -> Self {
+        Self {
+            first_window: item.first,
+            last_window: item.last,
+            windows: item.windows,
+            start_ms: item.start_ms,
+            end_ms: item.end_ms,
+            sum: Sum::new(&item.counts, item.shed),
+            totals: Totals {
+                sum: Sum::new(&item.totals, item.totals_shed),
+                since_ms: item.totals_since_ms,
+            },
+            gap: item.gap.map(|gap| WindowGap { from: gap.from, to: gap.to }),
+        }
+    }
+}
+
+impl<'a> Sum<'a> {
+    fn new(counts: &'a Counts, shed: u64) -> Self {
+        let named =
+            |(key, count): &'a (Key, u64)| EmojiCount { emoji: key.as_str().into(), count: *count };
+        let named = counts.top.iter().map(named).collect();
+        Self { counts: named, other: counts.other, total: counts.total, shed }
+    }
 }

@@ -89,7 +89,16 @@ impl MediaType {
         }
     }
 
-    /// As [`MediaType::typed`], with JSON where the type is raw: SETUP data and the debug routes.
+    /// How SETUP data is read: as JSON unless it is MessagePack.
+    #[must_use]
+    pub const fn identity_encoding(&self) -> Encoding {
+        match self {
+            Self::MessagePack => Encoding::MessagePack,
+            Self::Json | Self::Raw(_) | Self::Other(_) => Encoding::Json,
+        }
+    }
+
+    /// As [`MediaType::typed`], with JSON where the type is raw: the debug routes.
     ///
     /// # Errors
     /// [`RouteError::Type`] for a type that is none of these.
@@ -102,6 +111,15 @@ impl MediaType {
 }
 
 impl Encoding {
+    /// Its name, as people say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MessagePack => "MessagePack",
+            Self::Json => "JSON",
+        }
+    }
+
     /// Decodes a message that must fill `data`.
     ///
     /// # Errors
@@ -145,7 +163,7 @@ fn decode_msgpack<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, RouteE
     let Ok(message) = T::deserialize(&mut reader) else {
         let path = serde_path_to_error::deserialize::<_, T>(&mut msgpack(data));
         return Err(path.map_or_else(
-            |error| explain("MessagePack", error.path(), error.inner()),
+            |error| explain(Encoding::MessagePack, error.path(), error.inner()),
             |_| RouteError::Data("not the MessagePack that this route takes".into()),
         ));
     };
@@ -159,7 +177,7 @@ fn decode_msgpack<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, RouteE
 fn explain_json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> RouteError {
     let mut reader = serde_json::Deserializer::from_slice(data);
     match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Err(error) => explain("JSON", error.path(), error.inner()),
+        Err(error) => explain(Encoding::Json, error.path(), error.inner()),
         Ok(_) => RouteError::Data("text follows the JSON message".into()),
     }
 }
@@ -167,13 +185,13 @@ fn explain_json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> RouteError {
 /// The longest reason that a decoder gives, characters: it may quote the client's own text.
 const REASON_MAX: usize = 160;
 
-fn explain(encoding: &str, path: &Path, reason: &impl Display) -> RouteError {
+fn explain(encoding: Encoding, path: &Path, reason: &impl Display) -> RouteError {
     let clean = |text: String| -> String {
         let printable =
             |character: char| if character.is_control() { '\u{FFFD}' } else { character };
         text.chars().take(REASON_MAX).map(printable).collect()
     };
-    let reason = clean(reason.to_string());
+    let (encoding, reason) = (encoding.name(), clean(reason.to_string()));
     if path.iter().next().is_none() {
         return RouteError::Data(format!("{encoding}: {reason}").into());
     }

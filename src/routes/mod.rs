@@ -1,14 +1,31 @@
-//! From a request to a handler: routes, who may use them, what their data is.
+//! From a request to its handler: routes, media types, who may do what, and what is said when it
+//! does not work.
 //!
-//! A [`Router`] is built once from [`Routes`], each registered by its interaction, and shared by all
-//! connections in a [`Service`], which decides about a SETUP and makes the
-//! [`Handler`](crate::protocol::Handler) of the connection. A handler gets a [`Call`]; it answers with
-//! a payload, or with a [`Source`](crate::protocol::Source) that is pulled by demand.
+//! ```text
+//!   Routes ── build ──▶ Router ─┐
+//!   Authenticator ──────────────┼─▶ Service ── accept(SETUP) ──▶ one Handler per connection
+//!   ServiceLimits ──────────────┘
 //!
-//! [`RouteError`] is the one table of what can be wrong with a request, the code that says so, and
-//! what its client should do.
+//!   Request ─▶ metadata: route, type, credential ─▶ Router ─▶ access ─▶ budget ─▶ handler(Call)
+//! ```
 //!
-//! Not here: streams, credit and sockets. A source never sees them.
+//! A handler answers at once or hands back a future or a [`Source`](crate::protocol::Source); it
+//! never waits. What it cannot do it says with a [`RouteError`], and one table
+//! ([`Class::answer`]) turns that into an RSocket code. A handler that panics is caught by the
+//! driver.
+//!
+//! | class of error | code | what the client should do |
+//! |---|---|---|
+//! | metadata, missing or unknown route, parameter, interaction, type, data | INVALID | fix the request |
+//! | denied | REJECTED, "do not retry" | stop |
+//! | overload | REJECTED | retry later, with backoff |
+//! | failed | APPLICATION_ERROR | retry once if it is idempotent, then report it |
+//!
+//! Decisions where the protocol leaves a choice: of several routing entries, authentication entries
+//! or MIME types the first counts (R-AUTH-6); routes know their messages' fields and refuse others,
+//! so that a misspelt option is not ignored; SETUP data may hold more than an [`Identity`] knows.
+//!
+//! Not here: sockets and wakers (`transport`), state that outlives a connection (`topics`).
 
 mod call;
 mod debug;
@@ -23,6 +40,7 @@ mod router;
 mod service;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod window;
 
 pub use call::{Call, Params};
@@ -32,11 +50,12 @@ pub use media::{Encoding, MediaType};
 pub use principal::{Access, Authenticator, Credential, Denial, Identity, Open, Principal};
 pub use router::{RouteConflict, Router, Routes};
 pub use service::{Service, ServiceLimits};
+pub use totals::RouteTotals;
 pub use window::Window;
 
 use crate::topics::Topics;
 
-/// Every route of this server.
+/// Every route of this server; the channels' senders have a credit of `channel_window` items.
 ///
 /// # Errors
 /// [`RouteConflict`], a bug of ours that a test finds first.

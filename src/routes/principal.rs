@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::error::quote;
-use super::{Encoding, MediaType, RouteError};
+use super::{MediaType, RouteError};
 use crate::wire::Auth;
 
 /// Who opened a connection, as far as the [`Authenticator`] believes it.
@@ -66,11 +66,7 @@ impl Identity {
         if data.is_empty() {
             return Ok(Self::default());
         }
-        let encoding = match media {
-            MediaType::MessagePack => Encoding::MessagePack,
-            MediaType::Json | MediaType::Raw(_) | MediaType::Other(_) => Encoding::Json,
-        };
-        let identity: Self = encoding.decode(data)?;
+        let identity: Self = media.identity_encoding().decode(data)?;
         check("user", identity.user.as_deref())?;
         check("device", identity.device.as_deref())?;
         Ok(identity)
@@ -194,7 +190,7 @@ mod tests {
     use super::*;
 
     fn bearer(token: &str) -> Credential {
-        Credential::Shown(Auth::Bearer { token: token.to_owned().into() })
+        Credential::Shown(Auth::Bearer(token.to_owned()))
     }
 
     #[test]

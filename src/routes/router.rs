@@ -12,9 +12,9 @@ use crate::protocol::{EffectFuture, Interaction};
 
 /// Routes on their way to a [`Router`].
 ///
-/// A pattern is words of `a-z 0-9 _ -` and parameters `{name}`, joined by dots. Each interaction has
-/// its own method and handler type, so a handler of the wrong kind does not compile. One pattern may
-/// serve several interactions.
+/// A pattern is words of `a-z 0-9 _ -` and parameters `{name}`, joined by dots. Each interaction
+/// has its own method and handler type, so a handler of the wrong kind does not compile. One
+/// pattern may serve several interactions.
 ///
 /// ```compile_fail
 /// # use tidegate::routes::{Access, Call, RouteError, Routes};
@@ -63,8 +63,8 @@ impl Routes {
         Self::default()
     }
 
-    /// Serves request/response. The handler answers at once with a `Result<Payload, RouteError>`, or
-    /// later: see [`Response`].
+    /// Serves request/response. The handler answers at once with a `Result<Payload, RouteError>`,
+    /// or later: see [`Response`].
     #[must_use]
     pub fn request_response<F, R>(self, pattern: &'static str, access: Access, handler: F) -> Self
     where

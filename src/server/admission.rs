@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts the open connections of every listener (R-LIM-18). The table of addresses holds only those
-/// that have a connection open, so it is bounded by them.
+/// Counts the open connections of every listener (R-LIM-18). The table of addresses holds only
+/// those that have a connection open, so it is bounded by them.
 #[derive(Debug)]
 pub(super) struct Admission {
     connections_max: usize,

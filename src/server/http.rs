@@ -99,7 +99,7 @@ fn router(connection: Connection) -> Router {
 }
 
 async fn welcome() -> &'static str {
-    "Tidegate: RSocket over WebSocket is at /rsocket; /healthz, /readyz and /metrics are beside it.\n"
+    "Tidegate: RSocket over WebSocket is at /rsocket, beside /healthz, /readyz and /metrics.\n"
 }
 
 async fn ready(State(connection): State<Connection>) -> Response {

@@ -7,6 +7,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 use super::admission::Admission;
 use crate::protocol::{Interaction, Terminal};
+use crate::routes::{Class, Service};
 use crate::topics::Topics;
 use crate::transport::{PauseReason, Totals};
 use crate::wire::FrameType;
@@ -19,13 +20,26 @@ pub(super) struct Metrics {
     totals: Arc<Totals>,
     admission: Arc<Admission>,
     topics: Topics,
+    service: Arc<Service>,
 }
 
 impl Metrics {
-    pub(super) fn new(totals: Arc<Totals>, admission: Arc<Admission>, topics: Topics) -> Self {
+    pub(super) fn new(
+        totals: &Arc<Totals>,
+        admission: &Arc<Admission>,
+        topics: Topics,
+        service: &Arc<Service>,
+    ) -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
-        Self { recorder: Arc::new(recorder), handle, totals, admission, topics }
+        Self {
+            recorder: Arc::new(recorder),
+            handle,
+            totals: Arc::clone(totals),
+            admission: Arc::clone(admission),
+            topics,
+            service: Arc::clone(service),
+        }
     }
 
     /// The text that Prometheus reads.
@@ -35,6 +49,7 @@ impl Metrics {
             self.record_streams();
             self.record_connections();
             self.record_topics();
+            self.record_routes();
         });
         self.handle.render()
     }
@@ -77,6 +92,19 @@ impl Metrics {
             .absolute(crowded);
         gauge!("tidegate_connections_open").set(lossy(self.admission.open() as u64));
         gauge!("tidegate_streams_live").set(lossy(self.totals.live_streams()));
+    }
+
+    fn record_routes(&self) {
+        let totals = self.service.totals();
+        for class in Class::ALL {
+            let name = class.name();
+            counter!("tidegate_route_errors_total", "class" => name)
+                .absolute(totals.refused(class));
+            counter!("tidegate_fire_and_forget_dropped_total", "class" => name)
+                .absolute(totals.dropped(class));
+        }
+        counter!("tidegate_fire_and_forget_over_rate_total").absolute(totals.shed());
+        counter!("tidegate_setups_rejected_total").absolute(totals.setups_rejected());
     }
 
     fn record_topics(&self) {

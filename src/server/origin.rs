@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, Uri, header};
 
-/// The rule of DESIGN section 4: the listed origins, else the same host name whatever the port, and any
-/// loopback name on a loopback listener. A client that sends no `Origin` is no browser and is let in.
+/// The rule of DESIGN section 4: the listed origins, else the same host name whatever the port, and
+/// any loopback name on a loopback listener. A client that sends no `Origin` is no browser and is
+/// let in.
 #[derive(Debug)]
 pub(super) struct OriginPolicy {
     allowed: Vec<String>,

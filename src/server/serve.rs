@@ -49,8 +49,9 @@ async fn run(prepared: Prepared) -> io::Result<()> {
     let totals = Arc::new(Totals::default());
     let limits = &config.limits;
     let admission = Admission::new(limits.connections_max, limits.connections_per_address_max);
-    let metrics = Metrics::new(Arc::clone(&totals), Arc::clone(&admission), topics.clone());
-    let shared = shared(config, &totals, &admission, &topics)?;
+    let service = service(config, &topics)?;
+    let metrics = Metrics::new(&totals, &admission, topics, &service);
+    let shared = shared(config, &totals, &admission, service);
 
     let tcp = TcpListener::from_std(listeners.tcp)?;
     let http = TcpListener::from_std(listeners.http)?;
@@ -111,22 +112,26 @@ async fn emptied(shared: &Shared, deadline: tokio::time::Instant) -> usize {
     }
 }
 
+fn service(config: &Config, topics: &Topics) -> io::Result<Arc<Service>> {
+    let limits = &config.limits;
+    let router = router(topics, config.debug.routes, limits.channel_window);
+    let router = router.map_err(io::Error::other)?;
+    let key = config.auth.manage_key.as_ref().map(|key| key.reveal().to_owned());
+    let service_limits = ServiceLimits {
+        entries_max: limits.metadata_entries_max,
+        effects_per_second: limits.fnf_per_second,
+    };
+    Ok(Arc::new(Service::new(router, Open::new(key.as_deref()), service_limits)))
+}
+
 fn shared(
     config: &Config,
     totals: &Arc<Totals>,
     admission: &Arc<Admission>,
-    topics: &Topics,
-) -> io::Result<Shared> {
-    let window = config.limits.channel_window;
-    let router = router(topics, config.debug.routes, window).map_err(io::Error::other)?;
-    let key = config.auth.manage_key.as_ref().map(|key| key.reveal().to_owned());
-    let service_limits = ServiceLimits {
-        entries_max: config.limits.metadata_entries_max,
-        effects_per_second: config.limits.fnf_per_second,
-    };
-    let service = Arc::new(Service::new(router, Open::new(key.as_deref()), service_limits));
+    service: Arc<Service>,
+) -> Shared {
     let limits = &config.limits;
-    Ok(Shared {
+    Shared {
         accept: Arc::new(move |setup| {
             let accepted = service.accept(&setup);
             Box::pin(async move { accepted })
@@ -136,7 +141,7 @@ fn shared(
         socket: TcpOptions { notsent_lowat: limits.notsent_lowat_bytes },
         admission: Arc::clone(admission),
         shutdown: Shutdown::new(),
-    })
+    }
 }
 
 fn options(config: &Config, totals: &Arc<Totals>, fragment_bytes: usize) -> Options {

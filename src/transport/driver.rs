@@ -62,8 +62,8 @@ enum Stage {
         cause: Cause,
         until: Instant,
     },
-    /// Our side is shut; what the peer still sends is read and dropped, lest a reset destroy our last
-    /// frame on its way (R-CLOSE-5).
+    /// Our side is shut; what the peer still sends is read and dropped, lest a reset destroy our
+    /// last frame on its way (R-CLOSE-5).
     Lingering {
         cause: Cause,
         until: Instant,
@@ -152,8 +152,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     // ---- a turn ------------------------------------------------------------------------------
 
-    /// One turn. `Ready` when the socket is done, `Pending` when there is nothing to do for now; the
-    /// flag tells that there is more to do at once.
+    /// One turn. `Ready` when the socket is done, `Pending` when there is nothing to do for now;
+    /// the flag tells that there is more to do at once.
     fn turn(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> Poll<bool> {
         let now = clock();
         self.poll_drain_signal(cx, now);

@@ -2,9 +2,9 @@
 //!
 //! A [`Driver`] owns a socket and drives a session: the [`Connection`](crate::protocol::Connection)
 //! with the sources of its streams, their wakers and the set of those that are ready. Each turn it
-//! reads what is there and hands frames in, pulls *ready* sources in round robin for what credit and
-//! room allow, writes once, and then waits for readable, writable, a source's waker, the timer, or
-//! the server's drain. 10,000 idle streams cost a turn nothing.
+//! reads what is there and hands frames in, pulls *ready* sources in round robin for what credit
+//! and room allow, writes once, and then waits for readable, writable, a source's waker, the timer,
+//! or the server's drain. 10,000 idle streams cost a turn nothing.
 //!
 //! Read and write buffers belong to the thread and are lent for one poll; what stays with an idle
 //! connection is an incomplete frame. The same driver serves TCP, WebSocket and memory: how frames

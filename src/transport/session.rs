@@ -381,8 +381,8 @@ impl Session {
                 self.mark(key);
                 false
             }
-            // Its item waits for room: first again when the socket has taken something, lest smaller
-            // items pass it for ever.
+            // Its item waits for room: first again when the socket has taken something, lest
+            // smaller items pass it for ever.
             Pause::Congested => {
                 if let Some(work) = self.work_mut(key)
                     && work.part.claim()
@@ -481,8 +481,8 @@ impl Session {
     }
 }
 
-/// Of the room, a source may always use this much, bytes: below it, a pass over many streams would cost
-/// more than it moves.
+/// Of the room, a source may always use this much, bytes: below it, a pass over many streams would
+/// cost more than it moves.
 const SHARE_MIN: usize = 1 << 10;
 
 /// An idle connection that once had many streams keeps no table for them.

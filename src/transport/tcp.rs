@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 #[derive(Clone, Copy, Debug)]
 pub struct TcpOptions {
     /// `TCP_NOTSENT_LOWAT`, bytes: the kernel reports the socket writable only while it holds less
-    /// than this unsent. Without it the kernel takes megabytes ahead of a slow reader, and what that
-    /// reader sees is old.
+    /// than this unsent. Without it the kernel takes megabytes ahead of a slow reader, and what
+    /// that reader sees is old.
     pub notsent_lowat: u32,
 }
 

@@ -120,8 +120,8 @@ impl Source for Count {
     }
 }
 
-/// Takes items by the word in its first: `echo` gives them back, `sink N` grants N and no more until
-/// the gate opens, `refuse` cancels them and counts.
+/// Takes items by the word in its first: `echo` gives them back, `sink N` grants N and no more
+/// until the gate opens, `refuse` cancels them and counts.
 struct Channel {
     seen: Dropped,
     mode: Mode,

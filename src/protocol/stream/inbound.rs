@@ -103,8 +103,8 @@ impl Inbound {
         })
     }
 
-    /// The peer's half ends; what it sent before stays to be taken (R-STR-5). Returns the bytes of a
-    /// partial item that are given up.
+    /// The peer's half ends; what it sent before stays to be taken (R-STR-5). Returns the bytes of
+    /// a partial item that are given up.
     pub(crate) fn end(&mut self, error: Option<StreamError>) -> usize {
         match std::mem::replace(self, Self::Done) {
             Self::Opening(partial) => partial.len(),
