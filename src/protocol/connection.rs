@@ -499,6 +499,7 @@ impl Connection {
                     let dropped = stream.inbound.end(Some(cause.to_stream_error()));
                     self.held_bytes -= dropped.min(self.held_bytes);
                     self.events.push_back(Event::Input(key));
+                    self.settle(key);
                 }
             }
         }

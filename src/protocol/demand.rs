@@ -403,8 +403,8 @@ impl Connection {
             return;
         }
         if self.is_being_fragmented(key) {
-            // Fire-and-forget is over when its request is sent. Any other that the peer ended before
-            // it had the whole request needs the rest no more.
+            // Fire-and-forget is over when its request is sent. Any other that the peer ended
+            // before it had the whole request needs the rest no more.
             if stream.interaction == Interaction::FireAndForget {
                 return;
             }

@@ -32,8 +32,8 @@ impl Credit {
         }
     }
 
-    /// Takes the value of the next REQUEST_N; zero when there is nothing to grant. A finite sum never
-    /// yields 2^31-1, which would ask for everything (R-REQN-14).
+    /// Takes the value of the next REQUEST_N; zero when there is nothing to grant. A finite sum
+    /// never yields 2^31-1, which would ask for everything (R-REQN-14).
     pub(crate) fn take_request_n(&mut self) -> u32 {
         if *self == Self::UNBOUNDED {
             *self = Self::NONE;

@@ -163,7 +163,8 @@ impl Inbound {
         flow.owned = flow.queue.len();
     }
 
-    fn held_bytes(&self) -> usize {
+    /// Bytes in reassembly and of items that were not taken.
+    pub(crate) fn held_bytes(&self) -> usize {
         let sum = |queue: &VecDeque<Payload>| queue.iter().map(Payload::len).sum::<usize>();
         match self {
             Self::Opening(partial) => partial.len(),
