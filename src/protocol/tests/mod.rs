@@ -1,8 +1,10 @@
 //! The rules of conformance sections 1.6 to 4.1, each by a test of its name.
 
+mod cancel;
 mod channel;
 mod credit;
 mod fire_and_forget;
+mod fragment;
 mod payload;
 mod response;
 mod stream;
