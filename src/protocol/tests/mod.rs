@@ -5,6 +5,7 @@ mod channel;
 mod credit;
 mod fire_and_forget;
 mod fragment;
+mod limits;
 mod payload;
 mod response;
 mod stream;
