@@ -32,8 +32,8 @@ impl Connection {
         assert_eq!(self.held_bytes, held, "bytes held for the application");
         assert!(held <= self.limits.inbound_bytes_max, "{held} bytes are held");
         let response = |(_, stream): &(StreamKey, &Stream)| match &stream.outbound {
-            Outbound::Finished(Some(payload)) => payload.len(),
-            Outbound::Finished(None) | Outbound::Open(_) | Outbound::Done => 0,
+            Outbound::Finished(Ok(Some(payload))) => payload.len(),
+            Outbound::Finished(_) | Outbound::Sending | Outbound::Open(_) | Outbound::Done => 0,
         };
         let responses: usize = streams.iter().map(response).sum();
         assert_eq!(self.responses_bytes, responses, "bytes of responses that wait");

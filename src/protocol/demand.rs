@@ -35,6 +35,10 @@ impl Connection {
         let room = self.source_room();
         let stream = self.table.get_mut(key)?;
         let Outbound::Open(credit) = &mut stream.outbound else { return None };
+        // Its end would take room that there is not: it is asked again when there is.
+        if self.output.is_flooded() {
+            return Some(Filled { pause: Pause::Congested, written: 0 });
+        }
         let bytes = if credit.is_empty() { 0 } else { room };
         let items = if bytes == 0 { 0 } else { credit.items() };
         let mut sink = Items {
@@ -76,7 +80,7 @@ impl Connection {
             // C rides on the last fragment, with N (R-FRAG-9).
             Some(outgoing) if outgoing.key == key => {
                 outgoing.complete = true;
-                stream.outbound = Outbound::Finished(None);
+                stream.outbound = Outbound::Sending;
                 return;
             }
             Some(_) | None => {}
@@ -191,39 +195,48 @@ impl Connection {
     // ---- responses ---------------------------------------------------------------------------
 
     /// The response of a request/response. It is written at once when it fits, else it waits by
-    /// reference; nothing is sent when the stream is gone.
+    /// reference, a failure too; nothing is sent when the stream is gone.
     pub fn respond(&mut self, key: StreamKey, response: Result<Option<Payload>, StreamError>) {
-        let Some(stream) = self.table.get_mut(key) else { return };
-        if !matches!(stream.outbound, Outbound::Open(_)) {
-            return;
+        match self.table.get(key).map(|stream| &stream.outbound) {
+            Some(Outbound::Open(_)) => {}
+            Some(Outbound::Finished(_) | Outbound::Sending | Outbound::Done) | None => return,
         }
-        match response {
-            Err(error) => self.fail_stream(key, &error),
-            Ok(None) => {
-                stream.outbound = Outbound::Finished(None);
-                self.write_response(key);
-            }
-            Ok(Some(payload)) => {
-                let len = self.response_len(&payload);
-                self.responses_bytes += payload.len();
-                if let Some(stream) = self.table.get_mut(key) {
-                    stream.outbound = Outbound::Finished(Some(payload));
-                }
-                if len > self.whole_len_max() {
-                    self.large_responses.push_back(key);
-                    self.start_large_response();
-                } else if self.responses.is_empty() && len <= self.source_room() {
-                    self.write_response(key);
-                } else {
-                    self.responses.push_back(key);
-                }
-            }
+        let len = self.response_len(&response);
+        let fits = match &response {
+            Ok(Some(_)) => self.responses.is_empty() && len <= self.source_room(),
+            // A few bytes each, which may use what is set aside for answers.
+            Ok(None) | Err(_) => !self.output.is_flooded(),
+        };
+        let is_large = matches!(response, Ok(Some(_))) && len > self.whole_len_max();
+        if let Ok(Some(payload)) = &response {
+            self.responses_bytes += payload.len();
+        }
+        if let Some(stream) = self.table.get_mut(key) {
+            stream.outbound = Outbound::Finished(response);
+        }
+        if is_large {
+            self.large_responses.push_back(key);
+            self.start_large_response();
+        } else if fits {
+            self.write_response(key);
+        } else {
+            self.responses.push_back(key);
         }
     }
 
-    fn response_len(&self, payload: &Payload) -> usize {
-        let metadata_len = payload.metadata.as_ref().map(bytes::Bytes::len);
-        self.output.item_len(metadata_len, payload.data.len())
+    /// Bytes that the response takes in the output.
+    fn response_len(&self, response: &Result<Option<Payload>, StreamError>) -> usize {
+        match response {
+            Ok(Some(payload)) => {
+                let metadata_len = payload.metadata.as_ref().map(bytes::Bytes::len);
+                self.output.item_len(metadata_len, payload.data.len())
+            }
+            Ok(None) => self.output.item_len(None, 0),
+            Err(error) => {
+                let max = self.limits.error_message_bytes_max;
+                self.output.item_len(None, ERROR_CODE_LEN + error.message.len().min(max))
+            }
+        }
     }
 
     /// Longest framed item that is sent whole.
@@ -234,15 +247,22 @@ impl Connection {
     fn write_response(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(key) else { return };
         let id = stream.id;
-        match std::mem::replace(&mut stream.outbound, Outbound::Done) {
-            Outbound::Finished(Some(payload)) => {
+        match std::mem::replace(&mut stream.outbound, Outbound::Sending) {
+            Outbound::Finished(Ok(Some(payload))) => {
                 self.responses_bytes -= payload.len().min(self.responses_bytes);
                 self.output.item(id, RESPONSE, payload.metadata.as_deref(), &[&payload.data]);
             }
-            Outbound::Finished(None) | Outbound::Open(_) | Outbound::Done => {
-                self.output.item(id, COMPLETE, None, &[]);
+            Outbound::Finished(Ok(None)) => self.output.item(id, COMPLETE, None, &[]),
+            Outbound::Finished(Err(error)) => {
+                self.fail_stream(key, &error);
+                return;
+            }
+            other @ (Outbound::Open(_) | Outbound::Sending | Outbound::Done) => {
+                stream.outbound = other;
+                return;
             }
         }
+        stream.outbound = Outbound::Done;
         self.settle(key);
     }
 
@@ -250,8 +270,16 @@ impl Connection {
         while self.outgoing.is_none() {
             let Some(key) = self.large_responses.pop_front() else { return };
             let Some(stream) = self.table.get_mut(key) else { continue };
-            let Outbound::Finished(payload) = &mut stream.outbound else { continue };
-            let Some(payload) = payload.take() else { continue };
+            let payload = match std::mem::replace(&mut stream.outbound, Outbound::Sending) {
+                Outbound::Finished(Ok(Some(payload))) => payload,
+                other @ (Outbound::Open(_)
+                | Outbound::Finished(Ok(None) | Err(_))
+                | Outbound::Sending
+                | Outbound::Done) => {
+                    stream.outbound = other;
+                    continue;
+                }
+            };
             self.responses_bytes -= payload.len().min(self.responses_bytes);
             let mut outgoing = Outgoing::item(key, stream.id, payload);
             outgoing.complete = true;
@@ -261,9 +289,10 @@ impl Connection {
 
     pub(super) fn drop_response(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(key) else { return };
-        if let Outbound::Finished(payload) = &mut stream.outbound {
-            let len = payload.take().map_or(0, |payload| payload.len());
-            self.responses_bytes -= len.min(self.responses_bytes);
+        if let Outbound::Finished(response) = &stream.outbound {
+            let payload = response.as_ref().ok().and_then(Option::as_ref);
+            self.responses_bytes -= payload.map_or(0, Payload::len).min(self.responses_bytes);
+            stream.outbound = Outbound::Sending;
             self.responses.retain(|other| *other != key);
             self.large_responses.retain(|other| *other != key);
         }
@@ -354,16 +383,15 @@ impl Connection {
     fn write_responses(&mut self) {
         while let Some(key) = self.responses.front().copied() {
             let len = match self.table.get(key).map(|stream| &stream.outbound) {
-                Some(Outbound::Finished(Some(payload))) => self.response_len(payload),
-                Some(Outbound::Finished(None) | Outbound::Open(_) | Outbound::Done) | None => 0,
+                Some(Outbound::Finished(response)) => self.response_len(response),
+                Some(Outbound::Open(_) | Outbound::Sending | Outbound::Done) | None => 0,
             };
-            if len > self.source_room() {
+            // A message longer than a tiny budget would else wait for ever.
+            if len.min(self.output.budget()) > self.source_room() {
                 return;
             }
             self.responses.pop_front();
-            if len > 0 {
-                self.write_response(key);
-            }
+            self.write_response(key);
         }
     }
 
@@ -429,6 +457,9 @@ impl Connection {
 fn stream_inbound(connection: &Connection, key: StreamKey) -> Option<&Inbound> {
     connection.table.get(key).map(|stream| &stream.inbound)
 }
+
+/// Bytes of an ERROR frame between header and message.
+const ERROR_CODE_LEN: usize = 4;
 
 /// The most that framing adds to one frame: a WebSocket header with a mask.
 pub(super) const FRAMING_MAX: usize = 14;

@@ -516,7 +516,7 @@ fn r_chn_17_no_order_between_the_directions_is_implied() {
     server.receive(&item(3, "CN", "b"));
     assert_eq!(server.take(late), ["a", "b", "complete"]);
     assert_eq!(server.put(late, &payload("after all"), 2), 2);
-    server.heard();
+    server.events();
     let never = server.open(&channel(5, 2, "x"));
     server.complete(never);
     server.receive(&item(5, "C", ""));

@@ -8,12 +8,15 @@
     reason = "a test panics on whatever it does not expect, and lists cases in tables"
 )]
 
+mod cancel;
 mod channel;
 mod credit;
 mod errors;
 mod fire_and_forget;
+mod fragment;
 mod keepalive;
 mod lease;
+mod limits;
 mod payload;
 mod response;
 mod setup;
