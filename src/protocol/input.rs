@@ -1,7 +1,7 @@
 //! What the peer sent on one stream, handed to its [`Source`](super::Source) by demand.
 
 use super::stream::{Inbound, Stream, UNBOUNDED};
-use super::{StreamError, StreamKey};
+use super::{Interaction, StreamError, StreamKey};
 use crate::wire::Payload;
 
 /// The inbound half of one stream for the time of one `poll_drain`. What it holds is bounded by the
@@ -47,7 +47,9 @@ impl Input<'_> {
     /// everything (R-REQN-4, R-REQN-6). Nothing is sent when the peer's half
     /// has ended (R-REQN-13).
     pub fn request(&mut self, n: u32) {
-        if n == 0 || !matches!(self.stream.inbound, Inbound::Open(_)) {
+        // A response has no credit (R-RR-6).
+        let counts = self.stream.interaction != Interaction::RequestResponse;
+        if n == 0 || !counts || !matches!(self.stream.inbound, Inbound::Open(_)) {
             return;
         }
         if self.stream.grant.is_empty() {

@@ -360,7 +360,7 @@ fn r_lim_15_a_long_setup_is_invalid() {
 #[test]
 fn r_lim_20_messages_are_cut_both_ways() {
     let limits = Limits { error_message_bytes_max: 11, ..Limits::default() };
-    let mut server = Script::server(limits.clone());
+    let mut server = Script::server(limits);
     let key = server.open(&request(1, "q"));
     let error_long = StreamError::application("0123456789\u{e9}+");
     server.connection.respond(key, Err(error_long));

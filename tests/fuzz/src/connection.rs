@@ -201,6 +201,7 @@ impl Harness {
     }
 
     fn write(&mut self, input: &mut Reader<'_>) {
+        self.check();
         let len = self.connection.output().len();
         let taken = match input.byte() {
             255 => len,

@@ -88,7 +88,8 @@ impl Observer {
                 if exchange.interaction == Interaction::RequestChannel =>
             {
                 exchange.our_half_done = true;
-                exchange.fragmenting = false;
+                // The request itself goes on: without it the responder has nothing to answer.
+                exchange.fragmenting = exchange.requesting;
                 self.close_if_done(id);
             }
             (Body::Error { .. }, Some(_)) => self.close(id),
@@ -97,7 +98,10 @@ impl Observer {
     }
 
     fn peer_opens(&mut self, id: u32, opened: &Opened<'_>, now: Instant) {
-        if id == 0 || self.open.contains_key(&id) {
+        // Under our own parity it is refused; of a fire-and-forget request nobody hears that.
+        let is_theirs = (id % 2 == 1) == self.is_server;
+        let is_effect = opened.interaction == Interaction::FireAndForget;
+        if id == 0 || (is_effect && !is_theirs) || self.open.contains_key(&id) {
             return;
         }
         let is_channel = opened.interaction == Interaction::RequestChannel;
