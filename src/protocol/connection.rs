@@ -72,8 +72,7 @@ pub struct Connection {
     pub(super) grants: Vec<StreamKey>,
     /// Bytes in reassembly or not yet taken by the application.
     pub(super) held_bytes: usize,
-    /// Items in reassembly, oldest first: the interval is the same for all, so this is the order of
-    /// their deadlines.
+    /// Items in reassembly, each listed once; at most [`Limits::reassemblies_max`].
     pub(super) reassemblies: VecDeque<StreamKey>,
     pub(super) granted: Option<Granted>,
     pub(super) held: Held,
@@ -499,6 +498,7 @@ impl Connection {
                     let dropped = stream.inbound.end(Some(cause.to_stream_error()));
                     self.held_bytes -= dropped.min(self.held_bytes);
                     self.events.push_back(Event::Input(key));
+                    self.settle(key);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::items::Items;
-use super::stream::{Inbound, Outbound, Outgoing, Side};
+use super::stream::{Credit, Inbound, Outbound, Outgoing, Side};
 use super::{
     Connection, Event, Input, Interaction, Pause, Quota, StreamError, StreamKey, Terminal,
 };
@@ -35,6 +35,10 @@ impl Connection {
         let room = self.source_room();
         let stream = self.table.get_mut(key)?;
         let Outbound::Open(credit) = &mut stream.outbound else { return None };
+        // Its end would take room that there is not: it is asked again when there is.
+        if self.output.is_flooded() {
+            return Some(Filled { pause: Pause::Congested, written: 0 });
+        }
         let bytes = if credit.is_empty() { 0 } else { room };
         let items = if bytes == 0 { 0 } else { credit.items() };
         let mut sink = Items {
@@ -76,6 +80,7 @@ impl Connection {
             // C rides on the last fragment, with N (R-FRAG-9).
             Some(outgoing) if outgoing.key == key => {
                 outgoing.complete = true;
+                stream.outbound = Outbound::Sending;
                 return;
             }
             Some(_) | None => {}
@@ -162,7 +167,9 @@ impl Connection {
                 let channel_open = stream.interaction == Interaction::RequestChannel
                     && !matches!(stream.outbound, Outbound::Done);
                 stream.outbound = Outbound::Done;
-                if (live || channel_open) && !self.is_closed() {
+                // Or the request itself is still being sent (R-FNF-3).
+                let sending = self.is_being_fragmented(key);
+                if (live || channel_open || sending) && !self.is_closed() {
                     self.output.control(id, Body::Cancel);
                 }
                 self.drop_outgoing(key);
@@ -188,39 +195,48 @@ impl Connection {
     // ---- responses ---------------------------------------------------------------------------
 
     /// The response of a request/response. It is written at once when it fits, else it waits by
-    /// reference; nothing is sent when the stream is gone.
+    /// reference, a failure too; nothing is sent when the stream is gone.
     pub fn respond(&mut self, key: StreamKey, response: Result<Option<Payload>, StreamError>) {
-        let Some(stream) = self.table.get_mut(key) else { return };
-        if !matches!(stream.outbound, Outbound::Open(_)) {
-            return;
+        match self.table.get(key).map(|stream| &stream.outbound) {
+            Some(Outbound::Open(_)) => {}
+            Some(Outbound::Finished(_) | Outbound::Sending | Outbound::Done) | None => return,
         }
-        match response {
-            Err(error) => self.fail_stream(key, &error),
-            Ok(None) => {
-                stream.outbound = Outbound::Finished(None);
-                self.write_response(key);
-            }
-            Ok(Some(payload)) => {
-                let len = self.response_len(&payload);
-                self.responses_bytes += payload.len();
-                if let Some(stream) = self.table.get_mut(key) {
-                    stream.outbound = Outbound::Finished(Some(payload));
-                }
-                if len > self.whole_len_max() {
-                    self.large_responses.push_back(key);
-                    self.start_large_response();
-                } else if self.responses.is_empty() && len <= self.source_room() {
-                    self.write_response(key);
-                } else {
-                    self.responses.push_back(key);
-                }
-            }
+        let len = self.response_len(&response);
+        let fits = match &response {
+            Ok(Some(_)) => self.responses.is_empty() && len <= self.source_room(),
+            // A few bytes each, which may use what is set aside for answers.
+            Ok(None) | Err(_) => !self.output.is_flooded(),
+        };
+        let is_large = matches!(response, Ok(Some(_))) && len > self.whole_len_max();
+        if let Ok(Some(payload)) = &response {
+            self.responses_bytes += payload.len();
+        }
+        if let Some(stream) = self.table.get_mut(key) {
+            stream.outbound = Outbound::Finished(response);
+        }
+        if is_large {
+            self.large_responses.push_back(key);
+            self.start_large_response();
+        } else if fits {
+            self.write_response(key);
+        } else {
+            self.responses.push_back(key);
         }
     }
 
-    fn response_len(&self, payload: &Payload) -> usize {
-        let metadata_len = payload.metadata.as_ref().map(bytes::Bytes::len);
-        self.output.item_len(metadata_len, payload.data.len())
+    /// Bytes that the response takes in the output.
+    fn response_len(&self, response: &Result<Option<Payload>, StreamError>) -> usize {
+        match response {
+            Ok(Some(payload)) => {
+                let metadata_len = payload.metadata.as_ref().map(bytes::Bytes::len);
+                self.output.item_len(metadata_len, payload.data.len())
+            }
+            Ok(None) => self.output.item_len(None, 0),
+            Err(error) => {
+                let max = self.limits.error_message_bytes_max;
+                self.output.item_len(None, ERROR_CODE_LEN + error.message.len().min(max))
+            }
+        }
     }
 
     /// Longest framed item that is sent whole.
@@ -231,15 +247,22 @@ impl Connection {
     fn write_response(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(key) else { return };
         let id = stream.id;
-        match std::mem::replace(&mut stream.outbound, Outbound::Done) {
-            Outbound::Finished(Some(payload)) => {
+        match std::mem::replace(&mut stream.outbound, Outbound::Sending) {
+            Outbound::Finished(Ok(Some(payload))) => {
                 self.responses_bytes -= payload.len().min(self.responses_bytes);
                 self.output.item(id, RESPONSE, payload.metadata.as_deref(), &[&payload.data]);
             }
-            Outbound::Finished(None) | Outbound::Open(_) | Outbound::Done => {
-                self.output.item(id, COMPLETE, None, &[]);
+            Outbound::Finished(Ok(None)) => self.output.item(id, COMPLETE, None, &[]),
+            Outbound::Finished(Err(error)) => {
+                self.fail_stream(key, &error);
+                return;
+            }
+            other @ (Outbound::Open(_) | Outbound::Sending | Outbound::Done) => {
+                stream.outbound = other;
+                return;
             }
         }
+        stream.outbound = Outbound::Done;
         self.settle(key);
     }
 
@@ -247,8 +270,16 @@ impl Connection {
         while self.outgoing.is_none() {
             let Some(key) = self.large_responses.pop_front() else { return };
             let Some(stream) = self.table.get_mut(key) else { continue };
-            let Outbound::Finished(payload) = &mut stream.outbound else { continue };
-            let Some(payload) = payload.take() else { continue };
+            let payload = match std::mem::replace(&mut stream.outbound, Outbound::Sending) {
+                Outbound::Finished(Ok(Some(payload))) => payload,
+                other @ (Outbound::Open(_)
+                | Outbound::Finished(Ok(None) | Err(_))
+                | Outbound::Sending
+                | Outbound::Done) => {
+                    stream.outbound = other;
+                    continue;
+                }
+            };
             self.responses_bytes -= payload.len().min(self.responses_bytes);
             let mut outgoing = Outgoing::item(key, stream.id, payload);
             outgoing.complete = true;
@@ -258,9 +289,10 @@ impl Connection {
 
     pub(super) fn drop_response(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(key) else { return };
-        if let Outbound::Finished(payload) = &mut stream.outbound {
-            let len = payload.take().map_or(0, |payload| payload.len());
-            self.responses_bytes -= len.min(self.responses_bytes);
+        if let Outbound::Finished(response) = &stream.outbound {
+            let payload = response.as_ref().ok().and_then(Option::as_ref);
+            self.responses_bytes -= payload.map_or(0, Payload::len).min(self.responses_bytes);
+            stream.outbound = Outbound::Sending;
             self.responses.retain(|other| *other != key);
             self.large_responses.retain(|other| *other != key);
         }
@@ -270,6 +302,17 @@ impl Connection {
         if self.outgoing.as_ref().is_some_and(|outgoing| outgoing.key == key) {
             self.outgoing = None;
             self.fragment_due = false;
+        }
+    }
+
+    /// Drops an item, but not a request that is still being sent: the peer's half depends on it. No
+    /// C follows it (R-CHN-12).
+    pub(super) fn drop_outgoing_item(&mut self, key: StreamKey) {
+        match &mut self.outgoing {
+            Some(outgoing) if outgoing.key == key && outgoing.is_request() => {
+                outgoing.complete = false;
+            }
+            Some(_) | None => self.drop_outgoing(key),
         }
     }
 
@@ -340,22 +383,20 @@ impl Connection {
     fn write_responses(&mut self) {
         while let Some(key) = self.responses.front().copied() {
             let len = match self.table.get(key).map(|stream| &stream.outbound) {
-                Some(Outbound::Finished(Some(payload))) => self.response_len(payload),
-                Some(Outbound::Finished(None) | Outbound::Open(_) | Outbound::Done) | None => 0,
+                Some(Outbound::Finished(response)) => self.response_len(response),
+                Some(Outbound::Open(_) | Outbound::Sending | Outbound::Done) | None => 0,
             };
-            if len > self.source_room() {
+            // A message longer than a tiny budget would else wait for ever.
+            if len.min(self.output.budget()) > self.source_room() {
                 return;
             }
             self.responses.pop_front();
-            if len > 0 {
-                self.write_response(key);
-            }
+            self.write_response(key);
         }
     }
 
     /// REQUEST_N for what sources granted; never between fragments of the same stream (R-FRAG-11).
     fn write_grants(&mut self) {
-        const N_MAX: u64 = 0x7FFF_FFFF;
         let mut grants = std::mem::take(&mut self.grants);
         grants.retain(|key| {
             if self.output.is_flooded() || self.is_being_fragmented(*key) {
@@ -363,16 +404,15 @@ impl Connection {
             }
             let Some(stream) = self.table.get_mut(*key) else { return false };
             let Inbound::Open(flow) = &mut stream.inbound else {
-                stream.grant = 0;
+                stream.grant = Credit::NONE;
                 return false;
             };
-            let n = u32::try_from(stream.grant.min(N_MAX)).unwrap_or(0);
+            let n = stream.grant.take_request_n();
             if n > 0 {
-                stream.grant -= u64::from(n);
                 flow.grant(n);
                 self.output.control(stream.id, Body::RequestN { n });
             }
-            stream.grant > 0
+            !stream.grant.is_empty()
         });
         self.grants = grants;
     }
@@ -390,9 +430,20 @@ impl Connection {
         if !matches!(stream.outbound, Outbound::Done) || stream.inbound.is_live() {
             return;
         }
+        if self.is_being_fragmented(key) {
+            // Fire-and-forget is over when its request is sent. Any other that the peer ended
+            // before it had the whole request needs the rest no more.
+            if stream.interaction == Interaction::FireAndForget {
+                return;
+            }
+            self.drop_outgoing(key);
+        }
         self.table.free_id(key);
         let taken = matches!(stream_inbound(self, key), Some(Inbound::Done));
-        if taken && let Some(stream) = self.table.remove(key) {
+        if taken
+            && let Some(stream) = self.table.remove(key)
+            && stream.announced
+        {
             if stream.side == Side::Responder {
                 let terminal = stream.terminal.unwrap_or(Terminal::Complete);
                 self.stats.streams[stream.interaction.index()][terminal.index()] += 1;
@@ -407,5 +458,8 @@ fn stream_inbound(connection: &Connection, key: StreamKey) -> Option<&Inbound> {
     connection.table.get(key).map(|stream| &stream.inbound)
 }
 
+/// Bytes of an ERROR frame between header and message.
+const ERROR_CODE_LEN: usize = 4;
+
 /// The most that framing adds to one frame: a WebSocket header with a mask.
-const FRAMING_MAX: usize = 14;
+pub(super) const FRAMING_MAX: usize = 14;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::connection::Phase;
+use super::responder::kept_message;
 use super::{Cause, Connection, Event};
 use crate::wire::{
     Body, DecodeError, ErrorCode, Frame, FrameType, Keepalive as KeepaliveFrame, StreamId,
@@ -108,7 +109,7 @@ impl Connection {
             self.phase = Phase::PeerClosing { deadline: now + self.limits.close_timeout };
             self.close_if_idle();
         } else {
-            let message = String::from_utf8_lossy(message).into_owned();
+            let message = kept_message(message, &self.limits);
             self.close(Cause::PeerError { code, message });
         }
     }

@@ -1,6 +1,6 @@
 //! What the peer sent on one stream, handed to its [`Source`](super::Source) by demand.
 
-use super::stream::{Inbound, Stream};
+use super::stream::{Inbound, Stream, UNBOUNDED};
 use super::{StreamError, StreamKey};
 use crate::wire::Payload;
 
@@ -43,16 +43,17 @@ impl Input<'_> {
     }
 
     /// Grants the peer `n` more items (REQUEST_N). Grants add up; they are sent together at the end
-    /// of the turn, split where they exceed 2^31-1 (R-REQN-4). Nothing is sent when the peer's half
+    /// of the turn, split where they exceed what one field carries; 2^31-1 or more at once asks for
+    /// everything (R-REQN-4, R-REQN-6). Nothing is sent when the peer's half
     /// has ended (R-REQN-13).
     pub fn request(&mut self, n: u32) {
         if n == 0 || !matches!(self.stream.inbound, Inbound::Open(_)) {
             return;
         }
-        if self.stream.grant == 0 {
+        if self.stream.grant.is_empty() {
             self.grants.push(self.key);
         }
-        self.stream.grant = self.stream.grant.saturating_add(n.into());
+        self.stream.grant.grant(n.min(UNBOUNDED));
     }
 
     /// Whether the peer's half has ended and everything it said was taken.

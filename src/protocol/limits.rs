@@ -41,6 +41,8 @@ pub struct Limits {
     pub fragment_bytes: usize,
     /// Message of an ERROR that we send, bytes (R-LIM-20).
     pub error_message_bytes_max: usize,
+    /// What is kept of the message of an ERROR that the peer sends, bytes (R-LIM-20).
+    pub error_kept_bytes_max: usize,
     /// Items beyond its credit that a peer may send before it is cut off (R-REQN-9). Zero is
     /// strict.
     pub surplus_items_max: u32,
@@ -68,6 +70,7 @@ impl Default for Limits {
             responses_bytes_max: 4 << 20,
             fragment_bytes: 1 << 20,
             error_message_bytes_max: 4 << 10,
+            error_kept_bytes_max: 64 << 10,
             surplus_items_max: 0,
             close_timeout: Duration::from_secs(30),
         }

@@ -19,6 +19,7 @@
 //! positions.
 #![deny(clippy::disallowed_methods, clippy::wildcard_enum_match_arm, clippy::iter_over_hash_type)]
 
+mod audit;
 mod connection;
 mod demand;
 mod dispatch;

@@ -233,7 +233,7 @@ impl Connection {
     // ---- time --------------------------------------------------------------------------------
 
     pub(super) fn next_reassembly_deadline(&self) -> Option<Instant> {
-        self.reassemblies.iter().find_map(|key| self.reassembly_deadline(*key))
+        self.reassemblies.iter().filter_map(|key| self.reassembly_deadline(*key)).min()
     }
 
     fn reassembly_deadline(&self, key: StreamKey) -> Option<Instant> {
@@ -244,8 +244,7 @@ impl Connection {
         }
     }
 
-    /// Gives up the items whose next fragment is overdue (R-LIM-4). One that had a fragment since
-    /// goes to the back: its deadline is later than all others'.
+    /// Gives up the items whose next fragment is overdue (R-LIM-4).
     pub(super) fn expire_reassemblies(&mut self, now: Instant) {
         for _ in 0..self.reassemblies.len() {
             let Some(key) = self.reassemblies.pop_front() else { return };

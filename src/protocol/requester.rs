@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::demand::FRAMING_MAX;
 use super::stream::{Credit, Flow, Inbound, Opening, Outbound, Outgoing, Side, Stream, UNBOUNDED};
 use super::{Connection, Interaction, RequestRefused, StreamKey};
 use crate::wire::{Body, Frame, Payload, StreamId};
@@ -43,7 +44,10 @@ impl Connection {
         let fits = if whole {
             framed <= self.output.room()
         } else {
-            self.outgoing.is_none() && self.output.room() >= self.output.budget() / 2
+            // Its first fragment must leave at once: a request that is given up before it would
+            // cancel an id that the peer never saw (R-CAN-6).
+            let first = self.limits.fragment_len() + FRAMING_MAX;
+            self.outgoing.is_none() && self.output.room() >= first
         };
         let is_idle = self.output.is_empty() && self.outgoing.is_none();
         if !fits && !is_idle {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::stream::{Credit, Fault, Inbound, Outbound, Reassembly, Side, Stream};
-use super::{Connection, Event, Interaction, Request, StreamError, StreamKey, Terminal};
+use super::{Connection, Event, Interaction, Limits, Request, StreamError, StreamKey, Terminal};
 use crate::wire::{Body, ErrorCode, Payload, StreamId};
 
 /// A REQUEST_* frame, whichever of the four it is.
@@ -46,6 +46,10 @@ impl Connection {
         }
         if self.granted.as_mut().is_some_and(|granted| !granted.take()) {
             return Err(StreamError::rejected("beyond the lease: wait for the next LEASE"));
+        }
+        if opened.payload.len() > self.limits.item_bytes_max {
+            self.stats.reassembly_limits += 1;
+            return Err(StreamError::canceled("the request is larger than the limit"));
         }
         if opened.initial_n == 0 {
             return Err(StreamError::invalid("initial n must be above 0"));
@@ -124,10 +128,13 @@ impl Connection {
         let request = Request { interaction, payload, complete };
         self.stats.requests[interaction.index()] += 1;
         if interaction == Interaction::FireAndForget {
+            // It is over before the application hears of it, so nothing says so later.
             stream.outbound = Outbound::Done;
+            self.stats.streams[interaction.index()][Terminal::Complete.index()] += 1;
             self.events.push_back(Event::FireAndForget(request));
             self.settle(key);
         } else {
+            stream.announced = true;
             self.events.push_back(Event::Request(key, request));
         }
     }
@@ -174,7 +181,9 @@ impl Connection {
                     self.events.push_back(Event::Credit(key));
                 }
             }
-            Outbound::Open(_) | Outbound::Finished(_) | Outbound::Done => self.ignore(),
+            Outbound::Open(_) | Outbound::Finished(_) | Outbound::Sending | Outbound::Done => {
+                self.ignore();
+            }
         }
     }
 
@@ -203,7 +212,7 @@ impl Connection {
                     return;
                 }
                 stream.outbound = Outbound::Done;
-                self.drop_outgoing(key);
+                self.drop_outgoing_item(key);
                 self.events.push_back(Event::OutboundCancelled(key));
                 self.settle(key);
             }
@@ -226,7 +235,7 @@ impl Connection {
             // A requester's way of cancelling (R-CHN-8).
             Side::Responder => self.end_served(key, Terminal::Cancel),
             Side::Requester => {
-                let error = StreamError::new(code, String::from_utf8_lossy(message).into_owned());
+                let error = StreamError::new(code, kept_message(message, &self.limits));
                 stream.outbound = Outbound::Done;
                 self.end_inbound(key, Some(error));
                 self.drop_outgoing(key);
@@ -288,6 +297,12 @@ impl Opened {
         };
         Some(Self { interaction, follows, complete, initial_n, payload })
     }
+}
+
+/// The peer's message, decoded lossily (R-ERR-8) and cut to what is kept of it.
+pub(super) fn kept_message(message: &[u8], limits: &Limits) -> String {
+    let kept = message.get(..limits.error_kept_bytes_max).unwrap_or(message);
+    String::from_utf8_lossy(kept).into_owned()
 }
 
 /// What the peer may still send after its request: on a channel whatever we will grant.

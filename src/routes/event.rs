@@ -134,10 +134,11 @@ fn react(topics: &Topics, call: &Call) -> Result<(), RouteError> {
 }
 
 /// A reaction beyond its client's budget counts as shed, as often as it would have counted; one
-/// that would have been dropped anyway does not.
+/// that cannot be read counts once, so that accepted and shed are all that was sent.
 fn shed_reaction(topics: &Topics, call: &Call) {
-    if let (Ok(React { count, .. }), Ok(id)) = (call.decode(), call.id()) {
-        topics.shed(id, count.clamp(1, COUNT_MAX));
+    let count = call.decode::<React<'_>>().map_or(1, |react| react.count.clamp(1, COUNT_MAX));
+    if let Ok(id) = call.id() {
+        topics.shed(id, count);
     }
 }
 

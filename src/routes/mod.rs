@@ -14,12 +14,12 @@
 //! ([`Class::answer`]) turns that into an RSocket code. A handler that panics is caught by the
 //! driver.
 //!
-//! | class of error | code | what the client should do |
+//! | what is wrong | code | what the client should do |
 //! |---|---|---|
-//! | metadata, missing or unknown route, parameter, interaction, type, data | INVALID | fix the request |
-//! | denied | REJECTED, "do not retry" | stop |
+//! | metadata, route, interaction, type, data | INVALID | fix the request |
+//! | no permission | REJECTED, "do not retry" | stop |
 //! | overload | REJECTED | retry later, with backoff |
-//! | failed | APPLICATION_ERROR | retry once if it is idempotent, then report it |
+//! | the handler failed | APPLICATION_ERROR | retry once if it is idempotent, then report it |
 //!
 //! Decisions where the protocol leaves a choice: of several routing entries, authentication entries
 //! or MIME types the first counts (R-AUTH-6); routes know their messages' fields and refuse others,

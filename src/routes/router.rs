@@ -16,7 +16,7 @@ use crate::protocol::{EffectFuture, Interaction};
 /// has its own method and handler type, so a handler of the wrong kind does not compile. One
 /// pattern may serve several interactions.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0271
 /// # use tidegate::routes::{Access, Call, RouteError, Routes};
 /// # use tidegate::wire::Payload;
 /// fn answer(call: Call) -> Result<Payload, RouteError> {

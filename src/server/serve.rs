@@ -178,6 +178,7 @@ fn protocol_limits(config: &Config, fragment_bytes: usize) -> Limits {
         error_message_bytes_max: limits.error_message_bytes_max,
         surplus_items_max: limits.surplus_items_max,
         close_timeout: limits.close_ms.duration(),
+        ..Limits::default()
     }
 }
 

@@ -93,3 +93,41 @@ pub fn keepalive(respond: bool, data: &'static str) -> Frame {
     let keepalive = Keepalive { respond, position: 0, data };
     Frame::new(StreamId::CONNECTION, Body::Keepalive(keepalive))
 }
+
+/// The same request or item with F set: more fragments follow.
+#[must_use]
+pub fn follows(mut frame: Frame) -> Frame {
+    match &mut frame.body {
+        Body::RequestResponse { follows, .. }
+        | Body::RequestFireAndForget { follows, .. }
+        | Body::RequestStream { follows, .. }
+        | Body::RequestChannel { follows, .. }
+        | Body::Payload { follows, .. } => *follows = true,
+        body => panic!("{body:?} is never fragmented"),
+    }
+    frame
+}
+
+/// The same REQUEST_CHANNEL or PAYLOAD with C set.
+#[must_use]
+pub fn completes(mut frame: Frame) -> Frame {
+    match &mut frame.body {
+        Body::RequestChannel { complete, .. } | Body::Payload { complete, .. } => *complete = true,
+        body => panic!("{body:?} has no C"),
+    }
+    frame
+}
+
+/// The same request or item with metadata.
+#[must_use]
+pub fn tagged(mut frame: Frame, metadata: &'static str) -> Frame {
+    match &mut frame.body {
+        Body::RequestResponse { payload, .. }
+        | Body::RequestFireAndForget { payload, .. }
+        | Body::RequestStream { payload, .. }
+        | Body::RequestChannel { payload, .. }
+        | Body::Payload { payload, .. } => payload.metadata = Some(metadata.into()),
+        body => panic!("{body:?} has no payload"),
+    }
+    frame
+}

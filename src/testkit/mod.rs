@@ -2,8 +2,11 @@
 
 mod frames;
 mod script;
+mod transcript;
 
 pub use frames::{
-    cancel, channel, error, fnf, item, keepalive, payload, request, request_n, setup, stream,
+    cancel, channel, completes, error, fnf, follows, item, keepalive, payload, request, request_n,
+    setup, stream, tagged,
 };
 pub use script::Script;
+pub use transcript::text;

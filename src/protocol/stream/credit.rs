@@ -1,4 +1,4 @@
-//! Credit: how many items one side may still send on one stream.
+//! Credit: how many items one side may still send on one stream, or is yet to be told so.
 
 /// What a single REQUEST_N of this value asks for: everything (R-REQN-6).
 pub(crate) const UNBOUNDED: u32 = 0x7FFF_FFFF;
@@ -30,6 +30,18 @@ impl Credit {
                 true
             }
         }
+    }
+
+    /// Takes the value of the next REQUEST_N; zero when there is nothing to grant. A finite sum
+    /// never yields 2^31-1, which would ask for everything (R-REQN-14).
+    pub(crate) fn take_request_n(&mut self) -> u32 {
+        if *self == Self::UNBOUNDED {
+            *self = Self::NONE;
+            return UNBOUNDED;
+        }
+        let n = u32::try_from(self.0).unwrap_or(u32::MAX).min(UNBOUNDED - 1);
+        self.0 -= u64::from(n);
+        n
     }
 
     pub(crate) const fn is_empty(self) -> bool {

@@ -49,6 +49,11 @@ impl Outgoing {
         Self { key, stream_id, complete: false, opening: Some(opening), is_request, metadata, data }
     }
 
+    /// Whether it is a request, not an item of a live stream.
+    pub(crate) const fn is_request(&self) -> bool {
+        self.is_request
+    }
+
     /// Whether completion still needs a frame of its own after the last fragment.
     pub(crate) const fn owes_complete(&self) -> bool {
         self.complete && self.is_request

@@ -45,7 +45,7 @@ pub(crate) struct Flow {
     /// Items taken beyond the window, by tolerance (R-REQN-9).
     pub(crate) surplus: u64,
     /// Items taken since the last top-up; counted only when everything was asked for.
-    unbounded: Option<u32>,
+    pub(crate) unbounded: Option<u32>,
 }
 
 impl Flow {
@@ -163,7 +163,8 @@ impl Inbound {
         flow.owned = flow.queue.len();
     }
 
-    fn held_bytes(&self) -> usize {
+    /// Bytes in reassembly and of items that were not taken.
+    pub(crate) fn held_bytes(&self) -> usize {
         let sum = |queue: &VecDeque<Payload>| queue.iter().map(Payload::len).sum::<usize>();
         match self {
             Self::Opening(partial) => partial.len(),

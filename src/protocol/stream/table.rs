@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::{Interaction, StreamKey, Terminal};
-use super::{Inbound, Outbound};
+use super::{Credit, Inbound, Outbound};
 use crate::wire::StreamId;
 
 /// Which end of a stream this side is.
@@ -24,9 +24,11 @@ pub(crate) struct Stream {
     pub(crate) outbound: Outbound,
     pub(crate) inbound: Inbound,
     /// Credit that the application granted and no REQUEST_N carried yet.
-    pub(crate) grant: u64,
+    pub(crate) grant: Credit,
     /// How it ended, when not in good order.
     pub(crate) terminal: Option<Terminal>,
+    /// The application knows of it: not so while a request is still in reassembly.
+    pub(crate) announced: bool,
 }
 
 impl Stream {
@@ -37,7 +39,17 @@ impl Stream {
         outbound: Outbound,
         inbound: Inbound,
     ) -> Self {
-        Self { id, side, interaction, outbound, inbound, grant: 0, terminal: None }
+        let announced = !matches!(inbound, Inbound::Opening(_));
+        Self {
+            id,
+            side,
+            interaction,
+            outbound,
+            inbound,
+            grant: Credit::NONE,
+            terminal: None,
+            announced,
+        }
     }
 }
 

@@ -31,6 +31,8 @@ const DELAY_MS_MAX: u64 = 3_600_000;
 /// about the inbound one.
 pub(super) struct Sink {
     delay: Duration,
+    /// The first item still holds its unit of the window.
+    is_opening: bool,
     busy: Option<Pin<Box<Sleep>>>,
     window: Window,
     is_ended: bool,
@@ -48,10 +50,9 @@ impl Sink {
             let text = format!("delay_ms is at most {DELAY_MS_MAX}, not {delay_ms}");
             return Err(RouteError::Data(text.into()));
         }
-        let mut window = Window::new(window);
-        window.release();
         let delay = Duration::from_millis(delay_ms);
-        Ok(Self { delay, busy: None, window, is_ended: call.complete, sunk })
+        let window = Window::new(window);
+        Ok(Self { delay, is_opening: true, busy: None, window, is_ended: call.complete, sunk })
     }
 
     /// Whether an item is still being worked on.
@@ -76,8 +77,15 @@ impl Sink {
 }
 
 impl Source for Sink {
-    fn poll_fill(&mut self, _: &mut Context<'_>, _: Quota, _: &mut Items<'_>) -> Pause {
-        if self.is_ended { Pause::Done } else { Pause::CaughtUp }
+    fn poll_fill(&mut self, cx: &mut Context<'_>, _: Quota, _: &mut Items<'_>) -> Pause {
+        if self.is_ended {
+            return Pause::Done;
+        }
+        if std::mem::take(&mut self.is_opening) {
+            self.window.release();
+            cx.waker().wake_by_ref();
+        }
+        Pause::CaughtUp
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>, input: &mut Input<'_>) {

@@ -196,7 +196,8 @@ async fn manage_needs_the_key_in_the_request_and_is_not_remembered() {
     let text = "managing needs the manage key as a bearer token; do not retry";
     assert_eq!(error(&answer), (ErrorCode::REJECTED, text));
     let right = with_auth("event.7.control", &bearer("s3cret"));
-    assert_eq!(client.send(&respond(3, right)), done);
+    assert_eq!(client.send(&respond(3, right.clone())), done);
+    assert_eq!(client.send(&respond(11, right)), done);
     let answer = client.send(&respond(5, plain));
     assert_eq!(error(&answer), (ErrorCode::REJECTED, text));
     let wrong = with_auth("event.7.control", &bearer("s3crets"));

@@ -15,6 +15,7 @@ QUIRKS = json.loads((Path(__file__).resolve().parent.parent / "quirks.json").rea
 # libraries hide an item too many, and a client cannot know whether its fragments were fragments.
 AT_LEAST = {
     "channel": {("in", "PAYLOAD"): 4, ("out", "REQUEST_N"): 1},
+    "responder-ends-first": {("in", "PAYLOAD"): 4},
     "fire-and-forget": {("in", "REQUEST_FNF"): 20},
     "responder-cancels": {("out", "CANCEL"): 1},
     "metadata-push": {("in", "METADATA_PUSH"): 1},
@@ -26,7 +27,9 @@ AT_LEAST = {
 EXACTLY = {
     "credit": {("out", "PAYLOAD"): 8},
     "metadata-push": {("in", "METADATA_PUSH"): 1},
+    "error": {("out", "ERROR"): 1},
 }
+NO_ERROR = {("out", "ERROR"): 0}
 IN_FRAGMENTS = 100
 
 
@@ -36,7 +39,7 @@ def confirmed(cell, answer, before, after):
         return answer
     counted = {key: after.get(key, 0) - before.get(key, 0) for key in after}
     at_least = dict(AT_LEAST.get(cell, {}))
-    exactly = dict(EXACTLY.get(cell, {}))
+    exactly = {**NO_ERROR, **EXACTLY.get(cell, {})}
     if cell == "large-out" and answer["detail"] == "one frame":
         exactly["in", "PAYLOAD"] = 0
     elif cell == "large-out":

@@ -13,9 +13,9 @@ use rsocket_rust_transport_tcp::TcpClientTransport;
 use rsocket_rust_transport_websocket::WebsocketClientTransport;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 const COMPOSITE: &str = "message/x.rsocket.composite-metadata.v0";
 const ROUTING: &str = "message/x.rsocket.routing.v0";
@@ -140,6 +140,7 @@ async fn stream(url: &str) -> Result<&'static str> {
 }
 
 async fn channel(url: &str) -> Result<&'static str> {
+    waits_for_credit().await?;
     let client = connect(url, Options::default()).await?;
     let sent = ["a", "b", "c", "d", "e"];
     let rest = sent.into_iter().skip(1).map(|text| Payload::builder().set_data_utf8(text).build());
@@ -147,6 +148,36 @@ async fn channel(url: &str) -> Result<&'static str> {
     let items = all(client.request_channel(Box::pin(futures::stream::iter(outbound)))).await?;
     ensure!(texts(&items) == sent, "{:?}", texts(&items));
     Ok("")
+}
+
+/// Whether a second item waits for the responder's REQUEST_N. A quick server may grant it before
+/// it comes, so a peer that grants nothing is asked.
+async fn waits_for_credit() -> Result<()> {
+    let (client, mut socket) = tapped().await?;
+    let items = futures::stream::iter(["a", "b"]).map(|text| Ok(to("any", text)));
+    let _answers = client.request_channel(Box::pin(items));
+    let _setup = frame(&mut socket).await?;
+    let _request = frame(&mut socket).await?;
+    let early = timeout(QUIET, frame(&mut socket)).await;
+    ensure!(early.is_err(), "an item was sent that was not granted");
+    Ok(())
+}
+
+/// A connection of the library to a socket in our hands.
+async fn tapped() -> Result<(Client, TcpStream)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("tcp://{}", listener.local_addr()?);
+    let (client, accepted) = tokio::join!(connect(&url, Options::default()), listener.accept());
+    Ok((client?, accepted?.0))
+}
+
+async fn frame(socket: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut length = [0; 4];
+    socket.read_exact(&mut length[1..]).await?;
+    let mut frame = vec![0; usize::try_from(u32::from_be_bytes(length))?];
+    socket.read_exact(&mut frame).await?;
+    ensure!(frame.len() >= 6, "a short frame");
+    Ok(frame)
 }
 
 /// A channel's outbound items, all but the first kept back until `release`; `sent` is told when
@@ -210,10 +241,7 @@ async fn sink_count(client: &Client) -> Result<u64> {
 /// The crate's METADATA_PUSH is looked at on the wire first: a server ignores one that is not on
 /// stream 0, and the client would never know.
 async fn metadata_push(url: &str) -> Result<&'static str> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let tap = format!("tcp://{}", listener.local_addr()?);
-    let (client, accepted) = tokio::join!(connect(&tap, Options::default()), listener.accept());
-    let (client, (mut socket, _)) = (client?, accepted?);
+    let (client, mut socket) = tapped().await?;
     client.metadata_push(to("any", "")).await?;
     let _setup = frame(&mut socket).await?;
     let push = frame(&mut socket).await?;
@@ -224,15 +252,6 @@ async fn metadata_push(url: &str) -> Result<&'static str> {
     client.metadata_push(to("any", "")).await?;
     works(&client).await?;
     Ok("")
-}
-
-async fn frame(socket: &mut tokio::net::TcpStream) -> Result<Vec<u8>> {
-    let mut length = [0; 4];
-    socket.read_exact(&mut length[1..]).await?;
-    let mut frame = vec![0; usize::try_from(u32::from_be_bytes(length))?];
-    socket.read_exact(&mut frame).await?;
-    ensure!(frame.len() >= 6, "a short frame");
-    Ok(frame)
 }
 
 /// The crate has no way to say how many items it wants, so what can be tried is whether it asks
