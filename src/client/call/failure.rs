@@ -4,6 +4,7 @@ use std::io;
 
 use super::super::{CallError, ConnectError};
 use crate::protocol::StreamError;
+use crate::wire::ErrorCode;
 
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -51,6 +52,10 @@ impl From<CallError> for Failure {
         let line = |StreamError { code, message }: &StreamError| format!("{code}: {message}");
         match &error {
             CallError::Failed(cause) => Self::Stream(line(cause)),
+            // That it is closed is all that this code says; often no frame said it.
+            CallError::ConnectionLost(cause) if cause.code == ErrorCode::CONNECTION_CLOSE => {
+                Self::Connection(cause.message.to_string())
+            }
             CallError::ConnectionLost(cause) => Self::Connection(line(cause)),
             CallError::NotSent(_) | CallError::Metadata(_) => Self::Usage(error.to_string()),
         }
