@@ -6,6 +6,7 @@ mod credit;
 mod fire_and_forget;
 mod fragment;
 mod limits;
+mod model;
 mod pair;
 mod payload;
 mod response;
