@@ -20,6 +20,8 @@ const N_MAX: u32 = 0x7FFF_FFFF;
 const WRITE_BUDGET: usize = 512;
 /// Half the budget, and its length prefix.
 const FRAGMENT: usize = 256 + 3;
+/// Data that does not fit the write budget whole, with 9 bytes of header and prefix.
+const CUT_SIZES: [usize; 3] = [504, 600, 2_000];
 const INTERVAL: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
@@ -52,7 +54,8 @@ fn n() -> impl Strategy<Value = u32> {
 }
 
 fn size() -> impl Strategy<Value = usize> {
-    prop::sample::select(vec![0, 1, 10, 100, 400, 503, 504, 600, 2_000])
+    let whole = prop::sample::select(vec![0, 1, 10, 100, 400, 503]);
+    prop_oneof![whole, prop::sample::select(CUT_SIZES.to_vec())]
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -100,8 +103,9 @@ struct Known {
     joining: bool,
     /// When what is in fragments is overdue.
     deadline: std::time::Instant,
-    /// Fragments of this side are under way.
+    /// Fragments of this side are under way; bytes of the item so far.
     cutting: bool,
+    cut_bytes: usize,
     key: Option<StreamKey>,
 }
 
@@ -181,6 +185,7 @@ impl Model {
                     joining: false,
                     deadline: self.script.now + INTERVAL,
                     cutting: false,
+                    cut_bytes: 0,
                     key: None,
                 },
             );
@@ -419,7 +424,7 @@ impl Model {
         }
         let known = self.known.get_mut(&id).unwrap_or_else(|| panic!("{frame:?}: no such stream"));
         match &frame.body {
-            Body::Payload { follows, complete, next, .. } => {
+            Body::Payload { follows, complete, next, payload } => {
                 assert!(known.out, "{frame:?} after the end");
                 assert!(*next || *complete, "neither N nor C");
                 if *next && !known.cutting && known.kind != Interaction::RequestResponse {
@@ -428,6 +433,14 @@ impl Model {
                     });
                 }
                 assert!(!known.cutting || *next, "C alone between fragments");
+                known.cut_bytes += payload.len();
+                if known.cutting && !follows {
+                    let len = known.cut_bytes;
+                    assert!(CUT_SIZES.contains(&len), "an item of {len} bytes in fragments");
+                }
+                if !follows {
+                    known.cut_bytes = 0;
+                }
                 known.cutting = *follows;
                 known.out = !complete;
             }
