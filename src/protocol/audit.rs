@@ -46,7 +46,7 @@ impl Connection {
 
         let joining = streams.iter().filter(|(_, stream)| stream.inbound.is_joining());
         let joining: HashSet<StreamKey> = joining.map(|(key, _)| *key).collect();
-        let listed: HashSet<StreamKey> = self.reassemblies.iter().copied().collect();
+        let listed: HashSet<StreamKey> = self.reassemblies.iter().map(|(_, key)| *key).collect();
         assert_eq!(listed, joining, "items in reassembly");
         assert_eq!(self.reassemblies.len(), joining.len(), "an item is listed twice");
         assert!(joining.len() <= self.limits.reassemblies_max, "more reassemblies than allowed");

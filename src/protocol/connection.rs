@@ -72,8 +72,9 @@ pub struct Connection {
     pub(super) grants: Vec<StreamKey>,
     /// Bytes in reassembly or not yet taken by the application.
     pub(super) held_bytes: usize,
-    /// Items in reassembly, each listed once; at most [`Limits::reassemblies_max`].
-    pub(super) reassemblies: VecDeque<StreamKey>,
+    /// Items in reassembly, by the time before which none of them is overdue: a fragment that came
+    /// since only makes it later, which is seen when that time comes.
+    pub(super) reassemblies: VecDeque<(Instant, StreamKey)>,
     pub(super) granted: Option<Granted>,
     pub(super) held: Held,
     pub(super) next_id: StreamId,

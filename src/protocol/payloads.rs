@@ -87,7 +87,7 @@ impl Connection {
                 return;
             }
             flow.partial = Some(Reassembly::new(deadline));
-            self.reassemblies.push_back(key);
+            self.reassemblies.push_back((deadline, key));
         }
         if over_connection {
             self.give_up(key, Fault::TooLarge);
@@ -143,7 +143,7 @@ impl Connection {
             }
         }
         if gathered.is_some() {
-            self.reassemblies.retain(|other| *other != key);
+            self.reassemblies.retain(|(_, other)| *other != key);
         }
     }
 
@@ -161,7 +161,7 @@ impl Connection {
         let joining = stream.inbound.is_joining();
         let dropped = stream.inbound.end(error);
         if joining {
-            self.reassemblies.retain(|other| *other != key);
+            self.reassemblies.retain(|(_, other)| *other != key);
         }
         self.held_bytes -= dropped.min(self.held_bytes);
         self.events.push_back(Event::Input(key));
@@ -173,7 +173,7 @@ impl Connection {
         let dropped = stream.inbound.drop_all();
         self.held_bytes -= dropped.min(self.held_bytes);
         if joining {
-            self.reassemblies.retain(|other| *other != key);
+            self.reassemblies.retain(|(_, other)| *other != key);
         }
     }
 
@@ -233,7 +233,7 @@ impl Connection {
     // ---- time --------------------------------------------------------------------------------
 
     pub(super) fn next_reassembly_deadline(&self) -> Option<Instant> {
-        self.reassemblies.iter().filter_map(|key| self.reassembly_deadline(*key)).min()
+        self.reassemblies.front().map(|(due, _)| *due)
     }
 
     fn reassembly_deadline(&self, key: StreamKey) -> Option<Instant> {
@@ -244,13 +244,16 @@ impl Connection {
         }
     }
 
-    /// Gives up the items whose next fragment is overdue (R-LIM-4).
+    /// Gives up the items whose next fragment is overdue (R-LIM-4). One that had a fragment since
+    /// takes its place by its new deadline.
     pub(super) fn expire_reassemblies(&mut self, now: Instant) {
-        for _ in 0..self.reassemblies.len() {
-            let Some(key) = self.reassemblies.pop_front() else { return };
+        while let Some((_, key)) = self.reassemblies.pop_front_if(|(due, _)| *due <= now) {
             match self.reassembly_deadline(key) {
                 Some(deadline) if deadline <= now => self.give_up(key, Fault::TimedOut),
-                Some(_) => self.reassemblies.push_back(key),
+                Some(deadline) => {
+                    let place = self.reassemblies.partition_point(|(due, _)| *due <= deadline);
+                    self.reassemblies.insert(place, (deadline, key));
+                }
                 None => {}
             }
         }

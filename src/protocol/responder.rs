@@ -74,7 +74,8 @@ impl Connection {
     fn start_opening(&mut self, now: Instant, id: StreamId, opened: &Opened) {
         let mut credit = Credit::NONE;
         credit.grant(opened.initial_n);
-        let mut partial = Reassembly::new(now + self.limits.fragment_interval);
+        let deadline = now + self.limits.fragment_interval;
+        let mut partial = Reassembly::new(deadline);
         partial.complete = opened.complete;
         let stream = Stream::new(
             id,
@@ -84,7 +85,7 @@ impl Connection {
             Inbound::Opening(partial),
         );
         let Some(key) = self.table.insert(stream) else { return };
-        self.reassemblies.push_back(key);
+        self.reassemblies.push_back((deadline, key));
         self.join_opening(now, key, &opened.payload, true);
     }
 
@@ -113,7 +114,7 @@ impl Connection {
             Ok(()) => {
                 let partial = std::mem::replace(partial, Reassembly::new(now));
                 self.held_bytes -= partial.len().saturating_sub(part.len()).min(self.held_bytes);
-                self.reassemblies.retain(|other| *other != key);
+                self.reassemblies.retain(|(_, other)| *other != key);
                 self.finish_opening(key, partial);
             }
         }

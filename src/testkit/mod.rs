@@ -1,6 +1,7 @@
 //! For tests: scripted peers in virtual time, without sockets or sleeps.
 
 mod frames;
+mod pair;
 mod script;
 mod transcript;
 
@@ -8,5 +9,6 @@ pub use frames::{
     cancel, channel, completes, error, fnf, follows, item, keepalive, payload, request, request_n,
     setup, stream, tagged,
 };
+pub use pair::{Pair, Random};
 pub use script::Script;
 pub use transcript::text;

@@ -126,6 +126,24 @@ fn r_lim_4_a_missing_fragment_ends_its_item() {
 }
 
 #[test]
+fn r_lim_4_each_fragment_of_an_item_starts_the_time_again() {
+    let limits = Limits { fragment_interval: Duration::from_secs(5), ..Limits::default() };
+    let (mut client, key) = subscribing(limits);
+    for _ in 0..3 {
+        client.receive(&item(1, "FN", "a"));
+        client.pass(Duration::from_secs(4));
+    }
+    assert_eq!(client.said(), [""; 0]);
+    client.receive(&item(1, "N", "b"));
+    client.pass(Duration::from_secs(6));
+    assert_eq!(client.take(key), ["aaab"]);
+    client.receive(&item(1, "FN", "a"));
+    client.pass(Duration::from_secs(5));
+    assert!(client.said().contains(&"1 CANCEL".to_owned()));
+    assert_eq!(client.take(key), ["failed CANCELED"]);
+}
+
+#[test]
 fn r_lim_4_one_that_goes_on_does_not_cover_for_one_that_stalls() {
     let limits = Limits { fragment_interval: Duration::from_secs(5), ..Limits::default() };
     let mut server = Script::server(limits);

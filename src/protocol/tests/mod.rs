@@ -17,6 +17,8 @@ mod fragment;
 mod keepalive;
 mod lease;
 mod limits;
+mod model;
+mod pair;
 mod payload;
 mod response;
 mod setup;

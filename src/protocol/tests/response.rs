@@ -311,3 +311,25 @@ fn r_rr_1_a_call_fails_when_its_connection_ends() {
     assert_eq!(client.heard(), ["input", "closed", "ended"]);
     assert!(is_gone(&client));
 }
+
+#[test]
+fn t_13_a_thousand_live_streams_end_with_their_connection() {
+    let mut client = Script::client(Limits { write_budget: 1 << 20, ..Limits::default() });
+    let mut server = Script::server(Limits::default());
+    let kinds =
+        [Interaction::RequestResponse, Interaction::RequestStream, Interaction::RequestChannel];
+    let calls: Vec<_> = (0..1_000).map(|i| client.ask(kinds[i % 3], 5)).collect();
+    for i in 0..1_000 {
+        server.open(&stream(i * 2 + 1, 5));
+    }
+    for script in [&mut client, &mut server] {
+        script.connection.abort(Cause::PeerClosed);
+    }
+    for key in calls {
+        assert_eq!(client.take(key), ["failed CONNECTION_CLOSE"]);
+    }
+    for script in [&mut client, &mut server] {
+        assert_eq!(script.heard().iter().filter(|kind| **kind == "ended").count(), 1_000);
+        assert!(is_gone(script));
+    }
+}
