@@ -66,7 +66,7 @@ impl Connection {
             let mut outgoing = Outgoing::new(key, id, opening, payload.clone());
             // Both end with the request itself; C of a channel follows in a frame of its own
             // (R-CHN-15), the others have no C to send.
-            outgoing.complete = *complete;
+            outgoing.complete = *complete && *interaction == Interaction::RequestChannel;
             self.outgoing = Some(outgoing);
             self.fragment_due = true;
             self.flush();

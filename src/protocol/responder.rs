@@ -208,12 +208,13 @@ impl Connection {
             (Side::Responder, _) => self.end_served(key, Terminal::Cancel),
             // The responder of a channel takes no more; its own items go on (R-CHN-12).
             (Side::Requester, Interaction::RequestChannel) => {
-                if matches!(stream.outbound, Outbound::Done) {
+                let was_done = matches!(stream.outbound, Outbound::Done);
+                stream.outbound = Outbound::Done;
+                self.drop_outgoing_item(key);
+                if was_done {
                     self.ignore();
                     return;
                 }
-                stream.outbound = Outbound::Done;
-                self.drop_outgoing_item(key);
                 self.events.push_back(Event::OutboundCancelled(key));
                 self.settle(key);
             }

@@ -11,8 +11,7 @@ type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: &[Target] = &[
     ("decode", tidegate_fuzz::decode),
-    // `connection` is not in the gate: it still reports what may be its observer's faults or ours.
-    // Run it with `make fuzz TARGET=connection`; see README.md.
+    ("connection", tidegate_fuzz::connection),
     #[cfg(feature = "driver")]
     ("driver", tidegate_fuzz::driver),
 ];
