@@ -290,7 +290,8 @@ impl Connection {
     #[must_use]
     pub fn wants_frames(&self) -> bool {
         match self.phase {
-            Phase::AwaitingFirst { .. } => true,
+            // Pings may come before any SETUP, and so may their answers.
+            Phase::AwaitingFirst { .. } => !self.output.is_flooded(),
             Phase::Open { .. } | Phase::PeerClosing { .. } => {
                 !self.output.is_flooded() && self.responses_bytes < self.limits.responses_bytes_max
             }

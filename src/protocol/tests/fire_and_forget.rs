@@ -6,7 +6,7 @@ use crate::protocol::{Event, Interaction, LeaseGrant, Limits, NewRequest, Termin
 use crate::testkit::{
     Script, cancel, error, fnf, follows, item, payload, request, request_n, setup, stream,
 };
-use crate::wire::{Body, ErrorCode, Payload};
+use crate::wire::{Body, ErrorCode, Frame, Payload};
 
 /// The data of the one fire-and-forget request that was reported.
 fn delivered(script: &mut Script) -> Vec<u8> {
@@ -133,4 +133,21 @@ fn r_fnf_4_beyond_the_lease_it_is_dropped() {
     assert_eq!(script.heard(), ["fire-and-forget"]);
     assert_eq!(script.said(), [""; 0]);
     assert_eq!(script.connection.take_stats().refused, 1);
+}
+
+#[test]
+fn r_fnf_2_a_large_request_of_ours_owes_no_completion() {
+    let mut client = Script::client(Limits::default());
+    let request = NewRequest {
+        interaction: Interaction::FireAndForget,
+        payload: Payload::new(vec![7; 100_000]),
+        initial_n: 1,
+        // Means nothing on this interaction.
+        complete: true,
+    };
+    client.connection.request(client.now, &request).unwrap();
+    let sent = client.sent();
+    let completes = |frame: &&Frame| matches!(frame.body, Body::Payload { complete: true, .. });
+    assert!(sent.len() > 1);
+    assert_eq!(sent.iter().find(completes), None);
 }

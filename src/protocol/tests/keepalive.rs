@@ -1,11 +1,12 @@
 //! Section 2.2.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{client, events, sent, server};
-use crate::protocol::{Cause, Deadline, Event, Limits};
+use crate::protocol::{Cause, Connection, Deadline, Event, Limits};
 use crate::testkit::{Script, keepalive, request, setup, stream};
-use crate::wire::{Body, Frame, Keepalive, StreamId};
+use crate::wire::{Body, Frame, Framing, Keepalive, Masking, StreamId};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -152,4 +153,19 @@ fn r_lim_12_data_beyond_the_limit_ends_the_connection() {
     let mut script = Script::server(limits);
     script.receive(&keepalive(true, "four"));
     assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"]);
+}
+
+#[test]
+fn r_ka_11_answers_to_pings_before_any_setup_stop_the_reading() {
+    let limits = Arc::new(Limits { write_budget: 1_000, ..Limits::default() });
+    let framing = Framing::WebSocket(Masking::None);
+    let mut server = Connection::server(framing, limits, None, Instant::now());
+    for _ in 0..1_000 {
+        if server.wants_frames() {
+            server.handle_ping(&[7; 100]);
+        }
+    }
+    assert!(server.output().len() <= 2_000 + 102, "{} bytes", server.output().len());
+    server.advance(1_000);
+    assert!(server.wants_frames());
 }
