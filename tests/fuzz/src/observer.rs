@@ -206,8 +206,7 @@ impl Observer {
             Body::RequestN { n } => {
                 assert!(*n > 0, "REQUEST_N of nothing");
                 assert!(!exchange.fragmenting, "REQUEST_N between fragments");
-                let reads =
-                    exchange.ours && exchange.interaction == Interaction::RequestStream;
+                let reads = exchange.ours && exchange.interaction == Interaction::RequestStream;
                 assert!(is_channel || reads, "REQUEST_N on {exchange:?}");
                 assert!(!exchange.peers_half_done, "REQUEST_N to a half that is over");
             }

@@ -29,6 +29,12 @@ impl<'a> Reader<'a> {
         front
     }
 
+    /// All that is left.
+    #[cfg(feature = "driver")]
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// A count: mostly small, sometimes at the edges of 31 bits.
     pub(crate) fn n(&mut self) -> u32 {
         match self.byte() {
