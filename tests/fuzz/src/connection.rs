@@ -124,7 +124,7 @@ impl Harness {
             20 => self.accept(),
             21 => self.connection.reject(rejection(input)),
             choice @ 22..31 => {
-                self.app.act(choice, &mut self.connection, self.now, input);
+                self.app.act(choice, &mut self.connection, &self.observer, self.now, input);
             }
             31 => self.pass(input),
             32 | 33 => self.write(input),
@@ -170,6 +170,7 @@ impl Harness {
             self.observer.before(frame, self.now);
         }
         self.connection.handle_frame(self.now, bytes);
+        self.app.heard_on = frame.as_ref().map_or(0, |frame| frame.stream_id.get());
         self.check();
         if let Some(frame) = &frame {
             self.observer.after(frame, self.now);
@@ -250,6 +251,7 @@ impl Harness {
             }
         }
         self.observe(was_closed);
+        self.app.name_asked(self.observer.last_opened());
         assert_eq!(self.closed, self.connection.is_closed());
         assert!(!self.closed || self.connection.poll_timeout().is_none());
         self.connection.assert_sound();

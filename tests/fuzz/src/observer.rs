@@ -19,6 +19,7 @@ pub(crate) struct Observer {
     vague: HashSet<u32>,
     /// Requests that the peer's LEASE still allows, when leases are in use.
     pub(crate) lease: Option<u32>,
+    last_opened: u32,
     /// ERROR on stream 0 was sent.
     ended: bool,
 }
@@ -55,7 +56,7 @@ struct Opened<'a> {
 impl Observer {
     pub(crate) fn new(is_server: bool) -> Self {
         let (open, vague) = (HashMap::new(), HashSet::new());
-        Self { is_server, open, vague, lease: None, ended: false }
+        Self { is_server, open, vague, lease: None, last_opened: 0, ended: false }
     }
 
     /// An id of those that are open, to aim at.
@@ -63,6 +64,18 @@ impl Observer {
         let mut ids: Vec<u32> = self.open.keys().copied().collect();
         ids.sort_unstable();
         ids.get(index % ids.len().max(1)).copied()
+    }
+
+    /// Items that the peer's credit still allows on a stream; `None` when nothing is said about it.
+    pub(crate) fn credit_left(&self, id: u32) -> Option<u64> {
+        let exchange = self.open.get(&id).filter(|_| !self.vague.contains(&id))?;
+        let is_all = exchange.credit == u64::MAX;
+        Some(if is_all { u64::MAX } else { exchange.credit - exchange.items })
+    }
+
+    /// The stream that the last request of ours opened.
+    pub(crate) const fn last_opened(&self) -> u32 {
+        self.last_opened
     }
 
     /// The peer sends this; called before the connection hears it.
@@ -188,6 +201,7 @@ impl Observer {
             opening: false,
             partial_since: None,
         };
+        self.last_opened = id;
         if !is_effect || opened.follows {
             self.open.insert(id, exchange);
         }

@@ -8,6 +8,7 @@ use tidegate::protocol::{
 };
 
 use super::{content, len, payload};
+use crate::observer::Observer;
 use crate::reader::Reader;
 
 /// Streams that the application itself opens at once.
@@ -20,11 +21,15 @@ const STALE_MAX: usize = 4;
 pub(super) struct App {
     live: Vec<Live>,
     stale: Vec<StreamKey>,
+    /// The stream of the frame that arrived last.
+    pub(super) heard_on: u32,
 }
 
 #[derive(Clone, Copy)]
 struct Live {
     key: StreamKey,
+    /// 0 until it is known.
+    id: u32,
     own: bool,
     interaction: Interaction,
     /// Items that it granted, [`u64::MAX`] for all, and those that it got.
@@ -46,6 +51,7 @@ impl App {
             Event::Request(key, request) => {
                 self.add(Live {
                     key,
+                    id: self.heard_on,
                     own: false,
                     interaction: request.interaction,
                     granted: 0,
@@ -71,6 +77,13 @@ impl App {
         }
     }
 
+    /// The request that it made last went out on this stream.
+    pub(super) fn name_asked(&mut self, id: u32) {
+        if let Some(live) = self.live.iter_mut().find(|live| live.own && live.id == 0) {
+            live.id = id;
+        }
+    }
+
     fn add(&mut self, live: Live) {
         assert!(!self.live.iter().any(|other| other.key == live.key), "a key that is in use");
         self.live.push(live);
@@ -93,12 +106,13 @@ impl App {
         &mut self,
         choice: u8,
         connection: &mut Connection,
+        observer: &Observer,
         now: Instant,
         input: &mut Reader<'_>,
     ) {
         match choice {
             22 => self.respond(connection, input),
-            23 | 24 => self.fill(connection, now, input),
+            23 | 24 => self.fill(connection, observer, now, input),
             25 | 26 => self.drain(connection, input),
             27 => self.request(connection, now, input),
             28 => {
@@ -127,7 +141,13 @@ impl App {
         connection.respond(key, response);
     }
 
-    fn fill(&self, connection: &mut Connection, now: Instant, input: &mut Reader<'_>) {
+    fn fill(
+        &self,
+        connection: &mut Connection,
+        observer: &Observer,
+        now: Instant,
+        input: &mut Reader<'_>,
+    ) {
         let suits = |live: &Live| match live.interaction {
             Interaction::RequestChannel => true,
             Interaction::RequestStream => !live.own,
@@ -137,7 +157,16 @@ impl App {
         let count = input.byte() % 16;
         let (share, end) = (len(input), input.byte());
         let item = payload(input);
+        let id = self.live.iter().find(|live| live.key == key).map_or(0, |live| live.id);
+        let allowed = observer.credit_left(id);
+        // A large item takes its credit before its first fragment is written.
+        let one_ahead = u64::from(connection.is_congested());
         connection.fill(key, now, share, |quota, items| {
+            if let Some(allowed) = allowed {
+                let exact =
+                    items.remaining() == allowed || items.remaining() + one_ahead == allowed;
+                assert!(exact, "{} items of credit, not {allowed}", items.remaining());
+            }
             let mut taken = 0;
             for _ in 0..count {
                 let pushed = if end & 0x80 == 0 {
@@ -201,7 +230,7 @@ impl App {
                 (_, 0x7FFF_FFFF) => u64::MAX,
                 (_, n) => n.into(),
             };
-            self.add(Live { key, own: true, interaction, granted, taken: 0 });
+            self.add(Live { key, id: 0, own: true, interaction, granted, taken: 0 });
         }
     }
 
