@@ -154,6 +154,8 @@ SERVED = {
     "channel-cancelled": channel(1, 2) + drain(1, 2, 1, cancels=True) + TURN + payload(1, "N", 3)
     + fill(1, 1, DONE) + TURN,
     "channel-error": channel(1, 2, 3, 2) + error(1, 2) + channel(1, 2) + give_up() + TURN,
+    "channel-given-up": channel(1, 2) + drain(0, 3, 1) + TURN + payload(1, "N", 9)
+    + payload(1, "C", 0) + fill(1, 1, DONE) + give_up() + TURN,
     "reopened": (stream(1, 2) + fill(1, 3, DONE) + TURN) * 4,
     "timeouts": rr(1, 9, 1) + pass_time(4) + rr(3, 9, 1) + pass_time(3) + payload(1, "FN", 9)
     + pass_time(4) + pass_time(5) + TURN + pass_time(7) + TURN,
