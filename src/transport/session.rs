@@ -453,6 +453,8 @@ impl Session {
     /// Sends one command, or gives it back when it has to wait.
     fn send(&mut self, now: Instant, command: Command) -> Option<Command> {
         let (request, source, sent) = match command {
+            // It has no credit to bound it, so the socket does.
+            Command::MetadataPush(_) if self.connection.room() == 0 => return Some(command),
             Command::MetadataPush(metadata) => {
                 self.connection.metadata_push(metadata);
                 return None;

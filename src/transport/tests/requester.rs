@@ -34,16 +34,20 @@ fn connect() -> (Requester, JoinHandle<Cause>, JoinHandle<Cause>) {
     let options = Options::default();
     let none = BytesMut::new;
     let server = Driver::server(far, Kind::Stream, none(), &options, accept(), None);
-    let setup = ClientSetup {
+    let setup = client_setup();
+    let (requester, client) = Driver::client(near, Kind::Stream, none(), &options, &setup, None);
+    (requester, tokio::spawn(client), tokio::spawn(server))
+}
+
+fn client_setup() -> ClientSetup {
+    ClientSetup {
         keepalive: Duration::from_secs(20),
         lifetime: Duration::from_secs(90),
         lease: false,
         metadata_mime: "a/b".into(),
         data_mime: "a/b".into(),
         payload: Payload::default(),
-    };
-    let (requester, client) = Driver::client(near, Kind::Stream, none(), &options, &setup, None);
-    (requester, tokio::spawn(client), tokio::spawn(server))
+    }
 }
 
 fn ask(interaction: Interaction, data: impl Into<bytes::Bytes>, initial_n: u32) -> NewRequest {
@@ -101,4 +105,21 @@ async fn a_stream_of_many_items_arrives_whole() {
         let item = collected.recv().await.unwrap().unwrap();
         assert_eq!(item.data, format!("{number:0128}"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r_mp_4_metadata_pushes_wait_for_a_peer_that_does_not_read() {
+    let (near, _far) = memory_pair(64 << 10);
+    let setup = client_setup();
+    let options = Options::default();
+    let (requester, client) =
+        Driver::client(near, Kind::Stream, BytesMut::new(), &options, &setup, None);
+    let _client = tokio::spawn(client);
+    let mut taken = 0;
+    let push = || requester.metadata_push(bytes::Bytes::from_static(&[7; 10_000]));
+    while let Ok(Ok(())) = tokio::time::timeout(Duration::from_secs(1), push()).await {
+        taken += 1;
+        assert!(taken < 400, "pushes pile up");
+    }
+    assert!(taken > 0);
 }
