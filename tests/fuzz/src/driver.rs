@@ -79,8 +79,8 @@ async fn run(kind: Kind, socket: Socket, polls_max: u64) {
             return;
         }
         let woken = wakes.0.load(Ordering::Relaxed);
-        // It waits for time alone: the socket wakes whoever it puts off. One that never does anything
-        // else must be seen through by the clock.
+        // It waits for time alone: the socket wakes whoever it puts off. One that never does
+        // anything else must be seen through by the clock.
         if woken == seen || polls % POLLS_PER_SECOND == 0 {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
