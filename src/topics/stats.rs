@@ -36,6 +36,21 @@ pub struct TopicsStats {
 }
 
 impl TopicsStats {
+    /// The counts that only grow, by the name of their metric.
+    #[must_use]
+    pub const fn counters(&self) -> [(&'static str, u64); 8] {
+        [
+            ("topics_refused", self.topics_refused),
+            ("topics_dropped", self.topics_dropped),
+            ("reactions", self.reactions),
+            ("reactions_shed", self.shed),
+            ("windows_closed", self.windows),
+            ("conflated_windows", self.conflated),
+            ("gaps", self.gaps),
+            ("encodes", self.encodes),
+        ]
+    }
+
     /// Count a command that was accepted.
     pub(super) fn count(&mut self, command: &TallyCommand) {
         match command {

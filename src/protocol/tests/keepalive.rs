@@ -1,0 +1,155 @@
+//! Section 2.2.
+
+use std::time::Duration;
+
+use super::{client, events, sent, server};
+use crate::protocol::{Cause, Deadline, Event, Limits};
+use crate::testkit::{Script, keepalive, request, setup, stream};
+use crate::wire::{Body, Frame, Keepalive, StreamId};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn r_ka_1_on_another_stream_it_is_ignored() {
+    let mut script = server();
+    let mut frame = keepalive(true, "x");
+    frame.stream_id = StreamId::new(1);
+    script.receive(&frame);
+    assert!(sent(&mut script).is_empty());
+}
+
+#[test]
+fn r_ka_2_a_client_sends_one_every_interval_whatever_else_flows() {
+    let mut script = client();
+    for _ in 0..3 {
+        script.pass(SECOND * 19);
+        script.receive(&keepalive(false, ""));
+        assert!(sent(&mut script).is_empty());
+        script.pass(SECOND);
+        assert_eq!(sent(&mut script), ["0 KEEPALIVE R"]);
+    }
+}
+
+#[test]
+fn r_ka_3_r_ka_4_t_58_only_those_that_ask_are_answered_with_their_data() {
+    let long: &'static str = Box::leak("x".repeat(16 << 10).into_boxed_str());
+    for data in ["", "p", "ping", long] {
+        let mut script = server();
+        script.receive(&keepalive(true, data));
+        match &script.sent()[..] {
+            [Frame { body: Body::Keepalive(answer), .. }] => {
+                let expected = Keepalive { respond: false, position: 0, data: data.into() };
+                assert_eq!(*answer, expected);
+            }
+            frames => panic!("{frames:?}"),
+        }
+        script.receive(&keepalive(false, data));
+        assert!(sent(&mut script).is_empty());
+    }
+}
+
+#[test]
+fn r_ka_5_the_position_is_ours_and_0() {
+    let mut script = server();
+    let asked = Keepalive { respond: true, position: 77, data: "x".into() };
+    script.receive(&Frame::new(StreamId::CONNECTION, Body::Keepalive(asked)));
+    match &script.sent()[..] {
+        [Frame { body: Body::Keepalive(answer), .. }] => assert_eq!(answer.position, 0),
+        frames => panic!("{frames:?}"),
+    }
+}
+
+#[test]
+fn r_ka_6_r_wire_10_t_55_the_answer_waits_for_no_stream() {
+    let mut script = server();
+    let key = script.open(&stream(1, 0x7FFF_FFFF));
+    // The source fills the whole write budget, and the socket takes nothing.
+    super::fill(&mut script, key, u64::MAX);
+    let before = script.connection.output().len();
+    script.receive(&keepalive(true, "ping"));
+    assert!(script.connection.output().len() > before, "no answer in the output");
+    assert!(script.connection.wants_frames());
+}
+
+#[test]
+fn r_ka_7_r_ka_8_t_56_a_client_gives_up_after_the_lifetime_and_fails_its_calls() {
+    let mut script = client();
+    let key = super::ask(&mut script, crate::protocol::Interaction::RequestResponse, 1);
+    script.pass(SECOND * 89);
+    assert!(events(&mut script).is_empty());
+    script.pass(SECOND);
+    let events = script.events();
+    let expected = Cause::Timeout(Deadline::Keepalive);
+    assert!(matches!(&events[..], [Event::Input(_), Event::Closed(cause)] if *cause == expected));
+    assert_eq!(super::drain(&mut script, key), ["failed CONNECTION_CLOSE"]);
+    assert_eq!(sent(&mut script).last().unwrap(), "0 ERROR CONNECTION_ERROR");
+}
+
+#[test]
+fn r_ka_9_any_frame_proves_life_to_a_server() {
+    let mut script = server();
+    for id in 0..10 {
+        script.pass(SECOND * 80);
+        script.receive(&request(2 * id + 1, "x"));
+        assert_eq!(events(&mut script), ["request"]);
+    }
+    script.pass(SECOND * 90);
+    assert_eq!(events(&mut script).last().unwrap(), &"closed");
+}
+
+#[test]
+fn r_ka_9_the_lifetime_has_a_floor() {
+    let mut frame = setup();
+    if let Body::Setup(setup) = &mut frame.body {
+        (setup.keepalive_ms, setup.lifetime_ms) = (1_500, 1);
+    }
+    let mut script = Script::raw_server(Limits::default(), None);
+    script.receive(&frame);
+    script.events();
+    script.connection.accept(script.now);
+    script.pass(Duration::from_millis(2_999));
+    assert!(events(&mut script).is_empty());
+    script.pass(Duration::from_millis(1));
+    assert_eq!(events(&mut script), ["closed"]);
+}
+
+#[test]
+fn r_ka_10_a_server_starts_none_and_a_client_answers() {
+    let mut script = server();
+    script.pass(SECOND * 80);
+    assert!(sent(&mut script).is_empty());
+    let mut script = client();
+    script.receive(&keepalive(true, "from the server"));
+    assert_eq!(sent(&mut script), ["0 KEEPALIVE  from the server"]);
+}
+
+#[test]
+fn r_ka_12_the_longest_times_do_not_overflow() {
+    let mut frame = setup();
+    if let Body::Setup(setup) = &mut frame.body {
+        (setup.keepalive_ms, setup.lifetime_ms) = (0x7FFF_FFFF, 0x7FFF_FFFF);
+    }
+    let mut script = Script::raw_server(Limits::default(), None);
+    script.receive(&frame);
+    script.events();
+    script.connection.accept(script.now);
+    script.pass(SECOND * 86_400 * 24);
+    assert!(events(&mut script).is_empty());
+}
+
+#[test]
+fn r_ka_13_t_57_after_the_end_there_is_no_clock() {
+    let mut script = client();
+    script.connection.handle_eof();
+    assert_eq!(script.connection.poll_timeout(), None);
+    script.pass(SECOND * 1_000);
+    assert!(sent(&mut script).is_empty());
+}
+
+#[test]
+fn r_lim_12_data_beyond_the_limit_ends_the_connection() {
+    let limits = Limits { keepalive_bytes_max: 3, ..Limits::default() };
+    let mut script = Script::server(limits);
+    script.receive(&keepalive(true, "four"));
+    assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"]);
+}

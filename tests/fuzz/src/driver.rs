@@ -1,0 +1,2 @@
+/// Target `driver`.
+pub fn driver(_: &[u8]) {}
