@@ -307,6 +307,32 @@ async fn a_dropped_reader_leaves_no_waiter() {
     assert_eq!(Arc::strong_count(&bell), 1);
 }
 
+/// A waker whose drop looks at the topic, as one that holds the last of a connection may.
+struct Owner(Arc<Topic>);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = self.0.stats();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_may_look_at_the_topic_when_it_goes() {
+    let topic = Arc::new(Topic::new(Clock::starting_at(START_MS), TallyLimits::default()));
+    let mut reader = Subscription::new(Arc::clone(&topic), Start::Now, TopN::default());
+    for _ in 0..2 {
+        // The second takes the place of the first, which goes with it.
+        let waker = Waker::from(Arc::new(Owner(Arc::clone(&topic))));
+        assert!(reader.poll_read(&mut Context::from_waker(&waker)).is_pending());
+    }
+    drop(reader);
+    assert_eq!(topic.waiting(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_command_closes_the_window_that_ended_before_it() {
     let topic = Topic::new(Clock::starting_at(START_MS), TallyLimits::default());
