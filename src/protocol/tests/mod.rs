@@ -11,6 +11,7 @@
 mod cancel;
 mod channel;
 mod credit;
+mod dispatch;
 mod errors;
 mod fire_and_forget;
 mod fragment;
