@@ -1,15 +1,18 @@
 //! Sections 2.3 to 2.5 and 3.11: errors, closing, METADATA_PUSH.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::{ask, cancel_input, client, drain, events, fail, fill, sent, server};
-use crate::protocol::{Cause, Event, Interaction, Limits, Pause, StreamError};
-use crate::testkit::{
-    Script, cancel, channel, error, fnf, item, keepalive, request, request_n, stream,
+use crate::protocol::{
+    Cause, Connection, Event, Interaction, Limits, Pause, SetupRejection, StreamError,
 };
-use crate::wire::{Body, ErrorCode, Frame, StreamId};
+use crate::testkit::{
+    Script, cancel, channel, error, fnf, item, keepalive, request, request_n, setup, stream,
+};
+use crate::wire::{Body, ErrorCode, Frame, Framing, Masking, StreamId};
 
 #[test]
 fn r_err_1_r_err_4_on_a_stream_it_ends_only_that_stream() {
@@ -299,4 +302,47 @@ fn r_close_2_after_a_violation_nothing_more_is_taken_or_said() {
     script.connection.respond(key, Ok(None));
     assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"]);
     assert_eq!(events(&mut script), ["ended", "closed"]);
+}
+
+/// What a connection over WebSocket sends after this.
+fn over_websocket(end: impl FnOnce(&mut Script)) -> Vec<u8> {
+    let framing = Framing::WebSocket(Masking::None);
+    let now = Instant::now();
+    let limits = Arc::new(Limits::default());
+    let mut script = Script { connection: Connection::server(framing, limits, None, now), now };
+    script.receive(&setup());
+    script.events();
+    script.connection.accept(now);
+    end(&mut script);
+    assert!(script.connection.is_closed());
+    script.connection.output().to_vec()
+}
+
+#[test]
+fn r_ws_5_however_it_ends_the_websocket_is_closed() {
+    let normal = [0x88, 2, 0x03, 0xE8];
+    let violation = [0x88, 2, 0x03, 0xEA];
+    let close = |script: &mut Script, code| script.receive(&error(0, code, "bye"));
+    let closing = |script: &mut Script| close(script, ErrorCode::CONNECTION_CLOSE);
+    assert_eq!(over_websocket(closing), normal);
+    assert_eq!(over_websocket(|script| close(script, ErrorCode::CONNECTION_ERROR)), normal);
+    let late = over_websocket(|script| {
+        script.open(&stream(1, 1));
+        closing(script);
+        script.pass(Duration::from_secs(30));
+    });
+    assert_eq!(late, normal);
+    assert!(over_websocket(|script| script.connection.finish("bye")).ends_with(&normal));
+    let bad = over_websocket(|script| script.receive_bytes(&[0, 0, 0, 0, 0, 0]));
+    assert!(bad.ends_with(&violation));
+}
+
+#[test]
+fn r_setup_10_no_other_code_answers_setup() {
+    let mut script = Script::raw_server(Limits::default(), None);
+    script.receive(&setup());
+    script.events();
+    let odd = SetupRejection { code: ErrorCode::APPLICATION_ERROR, message: "odd".into() };
+    script.connection.reject(odd);
+    assert_eq!(sent(&mut script), ["0 ERROR REJECTED_SETUP"]);
 }
