@@ -24,7 +24,7 @@ impl LeaseGrant {
 
 /// The responder's side: enforces the count and renews before the grant ends, so that a client that
 /// keeps to it is never without one. Only the count is enforced, not the time: the requester's TTL
-/// starts later than ours (R-LEASE-11).
+/// starts later than ours (R-LEASE-11). At most two grants are honoured at once.
 #[derive(Debug)]
 pub(super) struct Granted {
     grant: LeaseGrant,
@@ -41,9 +41,11 @@ impl Granted {
         (granted, frame)
     }
 
-    /// Replaces what was left (R-LEASE-5).
+    /// The peer replaces what it had left when this arrives (R-LEASE-5), and may spend it until
+    /// then: what was left of the last grant is honoured on top of the new one.
     pub(super) fn renew(&mut self, now: Instant) -> Lease {
-        self.remaining = self.grant.requests;
+        let on_its_way = self.remaining.min(self.grant.requests);
+        self.remaining = self.grant.requests + on_its_way;
         self.renew_at = now + self.grant.ttl * 3 / 4;
         Lease { ttl_ms: millis(self.grant.ttl), requests: self.grant.requests, metadata: None }
     }

@@ -242,3 +242,23 @@ fn r_lease_6_what_is_no_request_of_the_peer_costs_nothing() {
     }
     script.open(&request(3, "the second unit"));
 }
+
+#[test]
+fn r_lease_6_r_lease_11_what_was_on_its_way_is_honoured_once() {
+    let mut script = granting();
+    // Three renewals that the client used nothing of.
+    script.pass(SECOND * 18);
+    assert_eq!(sent(&mut script).len(), 4);
+    // What was left of the last grant may have been spent before the new one arrived.
+    for id in [1, 3, 5, 7] {
+        script.open(&request(id, "x"));
+    }
+    script.receive(&request(9, "beyond both"));
+    assert_eq!(sent(&mut script), ["9 ERROR REJECTED"]);
+    // Nothing of it was left, so there is nothing on its way at the next.
+    script.pass(SECOND * 6);
+    script.open(&request(11, "x"));
+    script.open(&request(13, "x"));
+    script.receive(&request(15, "beyond"));
+    assert_eq!(sent(&mut script), ["0 LEASE 8000 2", "15 ERROR REJECTED"]);
+}

@@ -10,6 +10,7 @@
 
 mod cancel;
 mod channel;
+mod clocks;
 mod credit;
 mod dispatch;
 mod errors;
