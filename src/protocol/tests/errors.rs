@@ -1,14 +1,12 @@
 //! Sections 2.3 to 2.5 and 3.11: errors, closing, METADATA_PUSH.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{ask, cancel_input, client, drain, events, fail, fill, sent, server};
-use crate::protocol::{
-    Cause, Connection, Event, Interaction, Limits, Pause, SetupRejection, StreamError,
-};
+use crate::protocol::{Cause, Connection, Event, Interaction, Limits, Pause, StreamError};
 use crate::testkit::{
     Script, cancel, channel, error, fnf, item, keepalive, request, request_n, setup, stream,
 };
@@ -307,12 +305,12 @@ fn r_close_2_after_a_violation_nothing_more_is_taken_or_said() {
 /// What a connection over WebSocket sends after this.
 fn over_websocket(end: impl FnOnce(&mut Script)) -> Vec<u8> {
     let framing = Framing::WebSocket(Masking::None);
-    let now = Instant::now();
+    let mut script = Script::raw_server(Limits::default(), None);
     let limits = Arc::new(Limits::default());
-    let mut script = Script { connection: Connection::server(framing, limits, None, now), now };
+    script.connection = Connection::server(framing, limits, None, script.now);
     script.receive(&setup());
     script.events();
-    script.connection.accept(now);
+    script.connection.accept(script.now);
     end(&mut script);
     assert!(script.connection.is_closed());
     script.connection.output().to_vec()
@@ -335,14 +333,4 @@ fn r_ws_5_however_it_ends_the_websocket_is_closed() {
     assert!(over_websocket(|script| script.connection.finish("bye")).ends_with(&normal));
     let bad = over_websocket(|script| script.receive_bytes(&[0, 0, 0, 0, 0, 0]));
     assert!(bad.ends_with(&violation));
-}
-
-#[test]
-fn r_setup_10_no_other_code_answers_setup() {
-    let mut script = Script::raw_server(Limits::default(), None);
-    script.receive(&setup());
-    script.events();
-    let odd = SetupRejection { code: ErrorCode::APPLICATION_ERROR, message: "odd".into() };
-    script.connection.reject(odd);
-    assert_eq!(sent(&mut script), ["0 ERROR REJECTED_SETUP"]);
 }

@@ -1,7 +1,7 @@
 //! Section 2.2.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -167,10 +167,9 @@ fn client_with(keepalive: Duration, lifetime: Duration) -> (Setup, Script) {
         data_mime: Bytes::new(),
         payload: Payload::default(),
     };
-    let now = Instant::now();
+    let mut script = client();
     let limits = Arc::new(Limits::default());
-    let connection = Connection::client(Framing::LengthPrefix, limits, None, &asked, now);
-    let mut script = Script { connection, now };
+    script.connection = Connection::client(Framing::LengthPrefix, limits, None, &asked, script.now);
     let said = match script.sent().pop() {
         Some(Frame { body: Body::Setup(setup), .. }) => setup,
         frame => panic!("{frame:?}"),

@@ -283,3 +283,13 @@ fn r_setup_11_what_establishes_a_client() {
         assert_eq!(script.connection.is_closed(), !establishes, "{first:?}");
     }
 }
+
+#[test]
+fn r_setup_10_no_other_code_answers_setup() {
+    let mut script = Script::raw_server(Limits::default(), None);
+    script.receive(&setup());
+    script.events();
+    let odd = SetupRejection { code: ErrorCode::APPLICATION_ERROR, message: "odd".into() };
+    script.connection.reject(odd);
+    assert_eq!(sent(&mut script), ["0 ERROR REJECTED_SETUP"]);
+}
