@@ -23,7 +23,7 @@ pub struct NewRequest {
 }
 
 /// Largest metadata that one payload may carry (R-META-5).
-const METADATA_MAX: usize = 0xFF_FFFF;
+pub(super) const METADATA_MAX: usize = 0xFF_FFFF;
 
 impl Connection {
     /// Sends a request and returns its stream; fire-and-forget has none, it is over when sent.

@@ -137,9 +137,10 @@ proptest! {
             let alive = script.now.min(death) - start;
             let due = usize::try_from(alive.as_secs() / 20).unwrap();
             // At the moment of death nothing else is sent.
-            let at_death = script.connection.is_closed() && alive.as_millis().is_multiple_of(20_000);
+            let closed = script.connection.is_closed();
+            let at_death = closed && alive.as_millis().is_multiple_of(20_000);
             prop_assert_eq!(count, due - usize::from(at_death));
-            if script.connection.is_closed() {
+            if closed {
                 break;
             }
         }
