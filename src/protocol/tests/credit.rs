@@ -90,9 +90,9 @@ fn r_reqn_3_t_22_a_later_n_of_zero_ends_its_stream() {
 
 /// The values of every REQUEST_N that is sent.
 fn granted(script: &mut Script) -> Vec<u32> {
-    let n = |frame: &Frame| match frame.body {
-        Body::RequestN { n } => n,
-        ref body => panic!("{body:?}"),
+    let n = |frame: &Frame| {
+        let Body::RequestN { n } = frame.body else { panic!("{frame:?}") };
+        n
     };
     script.sent().iter().map(n).collect()
 }
@@ -151,10 +151,9 @@ fn r_reqn_6_t_24_one_value_of_the_maximum_asks_for_everything() {
 
 /// Counts as if so many items had been taken.
 fn pretend_taken(connection: &mut Connection, key: StreamKey, items: u32) {
-    match &mut connection.table.get_mut(key).unwrap().inbound {
-        Inbound::Open(flow) => flow.unbounded = Some(items),
-        inbound => panic!("{inbound:?}"),
-    }
+    let inbound = &mut connection.table.get_mut(key).unwrap().inbound;
+    let Inbound::Open(flow) = inbound else { panic!("{inbound:?}") };
+    flow.unbounded = Some(items);
 }
 
 #[test]

@@ -33,14 +33,15 @@ fn is_clean(script: &Script) -> bool {
 
 /// The fragment's share of the payload, and whether more follow.
 fn part(frame: &Frame) -> (&Payload, bool) {
-    match &frame.body {
-        Body::RequestResponse { follows, payload }
-        | Body::RequestFireAndForget { follows, payload }
-        | Body::RequestStream { follows, payload, .. }
-        | Body::RequestChannel { follows, payload, .. }
-        | Body::Payload { follows, payload, .. } => (payload, *follows),
-        body => panic!("{body:?}"),
-    }
+    let (Body::RequestResponse { follows, payload }
+    | Body::RequestFireAndForget { follows, payload }
+    | Body::RequestStream { follows, payload, .. }
+    | Body::RequestChannel { follows, payload, .. }
+    | Body::Payload { follows, payload, .. }) = &frame.body
+    else {
+        panic!("{frame:?} is never fragmented")
+    };
+    (payload, *follows)
 }
 
 /// What every sequence of fragments that we send must look like; `len` is that of a full one.
@@ -192,9 +193,10 @@ fn take_output(script: &mut Script) -> Vec<String> {
     let mut bytes = BytesMut::from(script.connection.output());
     script.connection.advance(bytes.len());
     let mut deframer = Deframer::length_prefix(1 << 24);
-    std::iter::from_fn(|| match deframer.next(&mut bytes).unwrap()? {
-        Inbound::Frame(frame) => Some(text(&decode(frame).unwrap())),
-        inbound => panic!("{inbound:?}"),
+    std::iter::from_fn(|| {
+        let inbound = deframer.next(&mut bytes).unwrap()?;
+        let Inbound::Frame(frame) = inbound else { panic!("{inbound:?}") };
+        Some(text(&decode(frame).unwrap()))
     })
     .collect()
 }

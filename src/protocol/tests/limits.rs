@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::protocol::{Cause, Deadline, Event, Interaction, Limits, StreamError, StreamKey};
+use crate::protocol::{Cause, Deadline, Event, Interaction, Limits, Next, StreamError, StreamKey};
 use crate::testkit::{
     Script, channel, error, fnf, follows, item, keepalive, payload, request, setup, stream,
 };
-use crate::wire::{Body, Deframer, ErrorCode, Payload};
+use crate::wire::{Body, Deframer, ErrorCode, Frame, Payload, StreamId};
 
 fn is_clean(script: &Script) -> bool {
     script.connection.held_bytes == 0 && script.connection.reassemblies.is_empty()
@@ -337,7 +337,7 @@ fn r_lim_12_pending_answers_stop_reading() {
 fn r_lim_13_nothing_is_held_of_metadata_push() {
     let mut server = Script::server(Limits::default());
     let push = Body::MetadataPush { metadata: "m".into() };
-    let frame = crate::wire::Frame::new(crate::wire::StreamId::CONNECTION, push);
+    let frame = Frame::new(StreamId::CONNECTION, push);
     for _ in 0..100 {
         server.receive(&frame);
         assert_eq!(server.heard(), ["metadata push"]);
@@ -389,9 +389,10 @@ fn r_lim_20_messages_are_cut_both_ways() {
     let limits = Limits { error_kept_bytes_max: 5, ..Limits::default() };
     let (mut client, key) = subscribing(limits.clone());
     client.receive(&error(1, ErrorCode::INVALID, "0123456789"));
-    client.connection.drain(key, |input| match input.next() {
-        crate::protocol::Next::Failed(error) => assert_eq!(error.message, "01234"),
-        next => panic!("{next:?}"),
+    client.connection.drain(key, |input| {
+        let next = input.next();
+        let Next::Failed(error) = next else { panic!("{next:?}") };
+        assert_eq!(error.message, "01234");
     });
     let (mut client, _) = subscribing(limits);
     client.receive(&error(0, ErrorCode::CONNECTION_ERROR, "0123456789"));

@@ -2,11 +2,6 @@
 //!
 //! Frames are written as text, so that a test reads like a transcript: `1 N x` is an item of stream
 //! 1, `1 C` its completion, `1 ERROR INVALID` an error, `1 REQUEST_N 3` a grant.
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    clippy::type_complexity,
-    reason = "a test panics on whatever it does not expect, and lists cases in tables"
-)]
 
 mod cancel;
 mod channel;

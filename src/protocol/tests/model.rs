@@ -24,7 +24,7 @@ const FRAGMENT: usize = 256 + 3;
 const CUT_SIZES: [usize; 3] = [504, 600, 2_000];
 const INTERVAL: Duration = Duration::from_secs(30);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Op {
     Request { id: u32, kind: Interaction, n: u32, follows: bool, complete: bool },
     RequestN { id: u32, n: u32 },
@@ -263,14 +263,10 @@ impl Model {
 
     fn pass(&mut self, seconds: u64) {
         let end = self.script.now + Duration::from_secs(seconds);
-        let overdue = |known: &&mut Known| {
-            (known.joining || known.opening.is_some()) && known.deadline <= end
-        };
-        let due: Vec<_> = self
-            .known
-            .iter_mut()
-            .filter_map(|(id, known)| overdue(&known).then_some(*id))
-            .collect();
+        let overdue =
+            |known: &Known| (known.joining || known.opening.is_some()) && known.deadline <= end;
+        let due = self.known.iter().filter(|(_, known)| overdue(known)).map(|(id, _)| *id);
+        let due: Vec<_> = due.collect();
         for id in due {
             if self.known[&id].kind == Interaction::FireAndForget {
                 self.known.remove(&id);
@@ -346,7 +342,6 @@ impl Model {
 
     // ---- what comes of it ----------------------------------------------------------------------
 
-    #[expect(clippy::needless_pass_by_value, reason = "an operation is used up")]
     fn step(&mut self, op: Op) {
         match op {
             Op::Request { id, kind, n, follows, complete } => {
@@ -455,7 +450,18 @@ impl Model {
                 known.inward = false;
                 known.joining = false;
             }
-            _ => panic!("{frame:?} of a responder"),
+            Body::Setup(_)
+            | Body::Lease(_)
+            | Body::Keepalive(_)
+            | Body::RequestResponse { .. }
+            | Body::RequestFireAndForget { .. }
+            | Body::RequestStream { .. }
+            | Body::RequestChannel { .. }
+            | Body::Error { .. }
+            | Body::MetadataPush { .. }
+            | Body::Resume(_)
+            | Body::ResumeOk { .. }
+            | Body::Ext(_) => panic!("{frame:?} of a responder"),
         }
         self.forget_ended(id);
     }
@@ -483,7 +489,11 @@ impl Model {
                     *ended = true;
                 }
                 Event::FireAndForget(_) | Event::Credit(_) | Event::Input(_) => {}
-                other => panic!("{other:?}"),
+                Event::Setup(_)
+                | Event::OutboundCancelled(_)
+                | Event::MetadataPush(_)
+                | Event::Lease
+                | Event::Closed(_) => panic!("{event:?}"),
             }
         }
         assert_eq!(self.opened, None, "a request that was not reported");
@@ -491,6 +501,7 @@ impl Model {
 
     fn compare(&self) {
         let connection = &self.script.connection;
+        connection.assert_sound();
         let live: Vec<u32> = self.known.keys().copied().collect();
         assert_eq!(connection.live_streams(), live.len(), "the model has {live:?}");
         for (id, known) in &self.known {

@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 
-use crate::protocol::{Event, Interaction, Limits, Next, Pause, StreamKey};
+use crate::protocol::{Event, Interaction, Limits, NewRequest, Next, Pause, StreamKey};
 use crate::testkit::{Pair, Random, Script, payload};
 use crate::wire::Payload;
 
 /// The key of the one request that arrived, and its payload.
 fn requested(script: &mut Script) -> Option<(StreamKey, Payload)> {
-    script.events().into_iter().find_map(|event| match event {
-        Event::Request(key, request) => Some((key, request.payload)),
-        _ => None,
+    script.events().into_iter().find_map(|event| {
+        let Event::Request(key, request) = event else { return None };
+        Some((key, request.payload))
     })
 }
 
@@ -231,6 +231,128 @@ fn r_reqn_1_r_str_3_r_chn_6_random_interleavings_of_credit_are_exact() {
         for script in [&mut pair.client, &mut pair.server] {
             assert_eq!(script.heard().iter().filter(|kind| **kind == "ended").count(), 1);
             assert_eq!(script.connection.take_stats().credit_violations, 0);
+        }
+        assert!(is_clean(&pair), "seed {seed}");
+    }
+}
+
+/// One side of a run of random verbs: what it asked and what it serves.
+#[derive(Default)]
+struct Actor {
+    live: Vec<(StreamKey, Interaction)>,
+    opened: usize,
+    ended: usize,
+}
+
+impl Actor {
+    /// Takes in what happened.
+    fn listen(&mut self, script: &mut Script) {
+        script.connection.assert_sound();
+        for event in script.events() {
+            match event {
+                Event::Request(key, request) => self.add(key, request.interaction),
+                Event::Ended(key) => {
+                    let at = self.live.iter().position(|(live, _)| *live == key);
+                    self.live.swap_remove(at.expect("it was live, and ends once"));
+                    self.ended += 1;
+                }
+                Event::Setup(_)
+                | Event::FireAndForget(_)
+                | Event::Credit(_)
+                | Event::Input(_)
+                | Event::OutboundCancelled(_)
+                | Event::MetadataPush(_)
+                | Event::Lease => {}
+                Event::Closed(cause) => panic!("{cause}"),
+            }
+        }
+    }
+
+    fn add(&mut self, key: StreamKey, interaction: Interaction) {
+        self.live.push((key, interaction));
+        self.opened += 1;
+    }
+
+    fn ask(&mut self, random: &mut Random, script: &mut Script) {
+        let interaction = Interaction::ALL[random.below(4)];
+        let len = [0, 10, 400, 3_000][random.below(4)];
+        let initial_n = u32::try_from(random.below(3) + 1).unwrap();
+        let request = NewRequest {
+            interaction,
+            payload: Payload::new(vec![b'q'; len]),
+            initial_n,
+            complete: random.below(4) == 0 && interaction == Interaction::RequestChannel,
+        };
+        if let Ok(Some(key)) = script.connection.request(script.now, &request) {
+            self.add(key, interaction);
+        }
+    }
+
+    fn act(&mut self, random: &mut Random, script: &mut Script, is_server: bool) {
+        if random.below(5) == 0 || self.live.is_empty() {
+            self.ask(random, script);
+            self.listen(script);
+            return;
+        }
+        let (key, interaction) = self.live[random.below(self.live.len())];
+        let item = Payload::new(vec![b'x'; [0, 10, 400, 3_000][random.below(4)]]);
+        let responds = interaction == Interaction::RequestResponse;
+        match random.below(12) {
+            0..=3 if responds => script.connection.respond(key, Ok(Some(item))),
+            0..=3 => drop(script.put(key, &item, 3)),
+            4..=6 => drop(script.take(key)),
+            7..=8 => script.grant(key, 2),
+            9 if !responds => script.complete(key),
+            10 if !responds => script.fail(key),
+            11 => script.stop(key),
+            _ if is_server => script.connection.respond(key, Ok(None)),
+            _ => {}
+        }
+        self.listen(script);
+    }
+}
+
+#[test]
+fn r_can_3_r_reqn_9_random_verbs_on_both_sides_never_break_a_rule() {
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let limits = Limits { write_budget: 512, ..Limits::default() };
+        let mut pair = Pair::new(seed, limits.clone(), limits);
+        let (mut client, mut server) = (Actor::default(), Actor::default());
+        for _ in 0..400 {
+            match random.below(4) {
+                0 => client.act(&mut random, &mut pair.client, false),
+                1 => server.act(&mut random, &mut pair.server, true),
+                _ => {
+                    pair.pass();
+                    client.listen(&mut pair.client);
+                    server.listen(&mut pair.server);
+                }
+            }
+        }
+        // Everybody gives up what it asked for: whatever crosses, each stream ends once.
+        for _ in 0..100 {
+            for (actor, script) in
+                [(&mut client, &mut pair.client), (&mut server, &mut pair.server)]
+            {
+                for (key, _) in actor.live.clone() {
+                    script.complete(key);
+                    script.connection.respond(key, Ok(None));
+                    script.stop(key);
+                    script.take(key);
+                }
+                actor.listen(script);
+            }
+            pair.settle();
+            client.listen(&mut pair.client);
+            server.listen(&mut pair.server);
+        }
+        for (actor, script) in [(&client, &mut pair.client), (&server, &mut pair.server)] {
+            assert_eq!(actor.opened, actor.ended, "seed {seed}");
+            assert!(actor.opened > 10, "seed {seed}: {} streams", actor.opened);
+            let stats = script.connection.take_stats();
+            assert_eq!((stats.credit_violations, stats.refused), (0, 0), "seed {seed}");
+            assert_eq!(stats.reassembly_limits, 0);
         }
         assert!(is_clean(&pair), "seed {seed}");
     }

@@ -69,7 +69,8 @@ fn r_rr_1_a_request_in_fragments_runs_its_handler_once() {
 #[test]
 fn r_rr_1_a_request_given_up_in_reassembly_never_runs_its_handler() {
     let limits = Limits { item_bytes_max: 4, ..Limits::default() };
-    let ends: [(fn(&mut Script), &[&str]); 4] = [
+    type End = (fn(&mut Script), &'static [&'static str]);
+    let ends: [End; 4] = [
         (|server| server.receive(&cancel(1)), &[]),
         (|server| server.receive(&error(1, ErrorCode::CANCELED, "")), &[]),
         (|server| server.receive(&item(1, "N", "0123")), &["1 ERROR CANCELED"]),

@@ -30,7 +30,8 @@ fn terminal(script: &mut Script) -> Terminal {
 
 #[test]
 fn r_str_1_a_stream_ends_by_one_terminal_frame() {
-    let ends: [(fn(&mut Script, StreamKey), &[&str], Terminal); 5] = [
+    type End = (fn(&mut Script, StreamKey), &'static [&'static str], Terminal);
+    let ends: [End; 5] = [
         (|server, key| server.complete(key), &["1 C"], Terminal::Complete),
         (|server, key| server.put_last(key, &payload("l")), &["1 N l", "1 C"], Terminal::Complete),
         (|server, key| server.fail(key), &["1 ERROR APPLICATION_ERROR"], Terminal::Error),
@@ -46,7 +47,7 @@ fn r_str_1_a_stream_ends_by_one_terminal_frame() {
         assert_eq!(server.heard(), ["ended"]);
         assert_eq!(server.connection.live_streams(), 0);
         // Nothing of it happens again.
-        for end in ends.map(|(end, _, _)| end) {
+        for (end, _, _) in ends {
             end(&mut server, key);
         }
         server.receive(&request_n(1, 5));
