@@ -188,18 +188,18 @@ fn both_sides_may_grant() {
     script.open(&stream(2, 1));
 }
 
-/// A client that grants; the last LEASE it sent, after `time`.
+/// A client that grants; how many LEASE frames it sent within `time`, and the first.
 fn granted(requests: u32, ttl: Duration, time: Duration) -> (usize, Lease) {
     let grant = LeaseGrant { requests, ttl };
     let mut script = Script::raw_client(Limits::default(), true, Some(grant));
     script.pass(time);
     let sent = script.sent();
-    let mut leases = sent.iter().filter_map(|frame| match &frame.body {
-        Body::Lease(lease) => Some(lease.clone()),
-        _ => None,
+    let mut leases = sent.iter().filter_map(|frame| {
+        let Body::Lease(lease) = &frame.body else { return None };
+        Some(lease.clone())
     });
-    let last = leases.next().unwrap();
-    (1 + leases.count(), last)
+    let first = leases.next().unwrap();
+    (1 + leases.count(), first)
 }
 
 #[test]
