@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -113,8 +113,12 @@ impl Connection {
     ) -> Self {
         let phase = Phase::Open { established: false };
         let mut client = Self::new(framing, limits, lease, phase, false);
-        client.output.control(StreamId::CONNECTION, Body::Setup(setup.to_frame()));
-        client.keepalive = Some(Keepalive::client(setup.keepalive, setup.lifetime, now));
+        let frame = setup.to_frame();
+        // The times as the wire says them: those asked for may be beyond it (R-KA-12).
+        let times = [frame.keepalive_ms, frame.lifetime_ms];
+        let [keepalive, lifetime] = times.map(|ms| Duration::from_millis(ms.into()));
+        client.output.control(StreamId::CONNECTION, Body::Setup(frame));
+        client.keepalive = Some(Keepalive::client(keepalive, lifetime, now));
         if setup.lease {
             client.held = Held::Waiting;
             client.grant_lease(now);
@@ -211,14 +215,20 @@ impl Connection {
                 let rejection = SetupRejection::rejected("not accepted in time: retry");
                 self.reject_late(&rejection, Deadline::Acceptor);
             }
-            Phase::PeerClosing { deadline } if now >= deadline => self.close(Cause::Closed),
+            Phase::PeerClosing { deadline } if now >= deadline => self.close_politely(),
             Phase::Open { .. } | Phase::PeerClosing { .. } => self.handle_clocks(now),
             Phase::AwaitingFirst { .. } | Phase::Deciding { .. } | Phase::Closed => {}
         }
     }
 
     fn handle_clocks(&mut self, now: Instant) {
+        let takes_frames = self.wants_frames();
         if let Some(keepalive) = &mut self.keepalive {
+            if !takes_frames {
+                // Silence is our own doing while nothing is read; a peer that does not read either
+                // is the driver's to end (R-LIM-11).
+                keepalive.heard(now);
+            }
             if keepalive.is_dead(now) {
                 let message = "no frame for longer than the lifetime";
                 self.error_frame(StreamId::CONNECTION, ErrorCode::CONNECTION_ERROR, message);
@@ -323,7 +333,7 @@ impl Connection {
     pub fn accept(&mut self, now: Instant) {
         let Phase::Deciding { setup, .. } = self.phase else { return };
         self.phase = Phase::Open { established: true };
-        let millis = |ms: u32| std::time::Duration::from_millis(ms.into());
+        let millis = |ms: u32| Duration::from_millis(ms.into());
         self.keepalive = Some(Keepalive::server(
             millis(setup.keepalive_ms),
             millis(setup.lifetime_ms),
@@ -341,6 +351,8 @@ impl Connection {
         match self.phase {
             Phase::AwaitingFirst { .. } | Phase::Deciding { .. } => {
                 let SetupRejection { code, message } = rejection;
+                // No other code is an answer to SETUP (R-SETUP-10).
+                let code = if code.is_setup() { code } else { ErrorCode::REJECTED_SETUP };
                 self.error_frame(StreamId::CONNECTION, code, &message);
                 self.output.close(if code == ErrorCode::INVALID_SETUP { 1002 } else { 1000 });
                 self.close(Cause::Refused { code, message });
@@ -403,9 +415,13 @@ impl Connection {
     /// After the peer's CONNECTION_CLOSE the last stream takes the connection with it (R-ERR-5).
     pub(super) fn close_if_idle(&mut self) {
         if matches!(self.phase, Phase::PeerClosing { .. }) && self.table.live_ids() == 0 {
-            self.output.close(1000);
-            self.close(Cause::Closed);
+            self.close_politely();
         }
+    }
+
+    fn close_politely(&mut self) {
+        self.output.close(1000);
+        self.close(Cause::Closed);
     }
 
     /// Whether this side may still open streams.
@@ -461,8 +477,12 @@ impl Connection {
         self.close(Cause::Violation { code, message: message.into() });
     }
 
-    /// An ERROR frame whose message is cut to the limit on a character boundary (R-ERR-11).
+    /// An ERROR frame whose message is cut to the limit on a character boundary (R-ERR-11). On a
+    /// stream it never says a code of the connection, nor a reserved one: a handler may hand on how
+    /// a call of its own failed (R-ERR-2, R-ERR-9).
     pub(super) fn error_frame(&mut self, stream_id: StreamId, code: ErrorCode, message: &str) {
+        let fits = stream_id.is_connection() || is_for_streams(code);
+        let code = if fits { code } else { ErrorCode::APPLICATION_ERROR };
         let cut = message.floor_char_boundary(self.limits.error_message_bytes_max);
         let message = Bytes::copy_from_slice(message.get(..cut).unwrap_or_default().as_bytes());
         self.output.control(stream_id, Body::Error { code, message });
@@ -505,4 +525,10 @@ impl Connection {
             }
         }
     }
+}
+
+/// The codes that a stream may end with (R-ERR-2); JavaScript clients close the connection on those
+/// above 0x7FFFFFFF (R-ERR-9).
+const fn is_for_streams(code: ErrorCode) -> bool {
+    matches!(code.0, 0x201..=0x204 | 0x301..=0x7FFF_FFFF)
 }

@@ -1,13 +1,15 @@
 //! The doors through which the driver moves items: filling, draining, responding, flushing.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use super::items::Items;
+use super::requester::METADATA_MAX;
 use super::stream::{Credit, Inbound, Outbound, Outgoing, Side};
 use super::{
     Connection, Event, Input, Interaction, Pause, Quota, StreamError, StreamKey, Terminal,
 };
-use crate::wire::{Body, Payload, PayloadFlags};
+use crate::wire::{Body, ErrorCode, Payload, PayloadFlags};
 
 const COMPLETE: PayloadFlags = PayloadFlags { follows: false, complete: true, next: false };
 const RESPONSE: PayloadFlags = PayloadFlags { follows: false, complete: true, next: true };
@@ -50,9 +52,11 @@ impl Connection {
             room: bytes,
             share,
             written: 0,
+            unsendable: false,
         };
         let pause = fill(Quota { items, bytes: bytes.min(share), now }, &mut sink);
-        let written = sink.written;
+        let Items { written, unsendable, .. } = sink;
+        let pause = if unsendable { Pause::Failed(unsendable_metadata()) } else { pause };
         match &pause {
             Pause::Done => self.complete_outbound(key),
             Pause::Failed(error) => self.fail_outbound(key, error),
@@ -201,6 +205,12 @@ impl Connection {
             Some(Outbound::Open(_)) => {}
             Some(Outbound::Finished(_) | Outbound::Sending | Outbound::Done) | None => return,
         }
+        let response = match response {
+            Ok(Some(Payload { metadata: Some(metadata), .. })) if metadata.len() > METADATA_MAX => {
+                Err(unsendable_metadata())
+            }
+            sendable => sendable,
+        };
         let len = self.response_len(&response);
         let fits = match &response {
             Ok(Some(_)) => self.responses.is_empty() && len <= self.source_room(),
@@ -463,3 +473,11 @@ const ERROR_CODE_LEN: usize = 4;
 
 /// The most that framing adds to one frame: a WebSocket header with a mask.
 pub(super) const FRAMING_MAX: usize = 14;
+
+/// Peers cannot represent more (R-META-5).
+const fn unsendable_metadata() -> StreamError {
+    StreamError {
+        code: ErrorCode::APPLICATION_ERROR,
+        message: Cow::Borrowed("metadata is longer than 16,777,215 bytes"),
+    }
+}

@@ -106,10 +106,14 @@ impl Connection {
         if about_setup && (self.is_server || established) {
             self.ignore();
         } else if code == ErrorCode::CONNECTION_CLOSE && established {
-            self.phase = Phase::PeerClosing { deadline: now + self.limits.close_timeout };
+            // Said again, it moves no deadline.
+            if matches!(self.phase, Phase::Open { .. }) {
+                self.phase = Phase::PeerClosing { deadline: now + self.limits.close_timeout };
+            }
             self.close_if_idle();
         } else {
             let message = kept_message(message, &self.limits);
+            self.output.close(1000);
             self.close(Cause::PeerError { code, message });
         }
     }

@@ -1,6 +1,7 @@
 //! Where a [`Source`](super::Source) writes its items.
 
 use super::output::Output;
+use super::requester::METADATA_MAX;
 use super::stream::{Credit, Outgoing};
 use super::{Pause, StreamKey};
 use crate::wire::{Payload, PayloadFlags, StreamId};
@@ -10,7 +11,8 @@ const ITEM: PayloadFlags = PayloadFlags { follows: false, complete: false, next:
 /// The outbound half of one stream for the time of one `poll_fill`: items go straight into the
 /// connection's output, and each takes one unit of credit whatever its size (R-REQN-1).
 ///
-/// A source writes items, not RSocket frames; how an item is framed is not its business.
+/// A source writes items, not RSocket frames; how an item is framed is not its business. Metadata
+/// of more than 16,777,215 bytes cannot be sent: the stream fails (R-META-5).
 #[derive(Debug)]
 pub struct Items<'a> {
     pub(super) output: &'a mut Output,
@@ -22,6 +24,8 @@ pub struct Items<'a> {
     /// What this stream may write while others are ready too; one item is always allowed.
     pub(super) share: usize,
     pub(super) written: u64,
+    /// An item cannot be sent at all: the stream fails.
+    pub(super) unsendable: bool,
 }
 
 /// What became of an item that a source offered.
@@ -82,7 +86,11 @@ impl Items<'_> {
         self.credit.items()
     }
 
-    fn place(&self, metadata_len: Option<usize>, data_len: usize) -> Place {
+    fn place(&mut self, metadata_len: Option<usize>, data_len: usize) -> Place {
+        if metadata_len.is_some_and(|len| len > METADATA_MAX) {
+            self.unsendable = true;
+            return Place::Nowhere(Pushed::Congested);
+        }
         if self.credit.is_empty() {
             return Place::Nowhere(Pushed::NoCredit);
         }

@@ -2,20 +2,29 @@
 
 use std::time::{Duration, Instant};
 
+use super::setup::millis;
 use crate::wire::Lease;
 
 /// What a responder grants, again and again: `requests` per `ttl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseGrant {
-    /// Requests of any interaction, above zero.
+    /// Requests of any interaction, 1 to 2^31-1.
     pub requests: u32,
-    /// How long the grant is good for, from its reception (R-LEASE-4).
+    /// How long the grant is good for, from its reception (R-LEASE-4); 1 ms to 2^31-1 ms.
     pub ttl: Duration,
+}
+
+impl LeaseGrant {
+    /// Within what a LEASE can say; zero would stop every request (R-LEASE-8).
+    fn clamped(self) -> Self {
+        let ttl = Duration::from_millis(millis(self.ttl).into());
+        Self { requests: self.requests.clamp(1, 0x7FFF_FFFF), ttl }
+    }
 }
 
 /// The responder's side: enforces the count and renews before the grant ends, so that a client that
 /// keeps to it is never without one. Only the count is enforced, not the time: the requester's TTL
-/// starts later than ours (R-LEASE-11).
+/// starts later than ours (R-LEASE-11). At most two grants are honoured at once.
 #[derive(Debug)]
 pub(super) struct Granted {
     grant: LeaseGrant,
@@ -26,17 +35,19 @@ pub(super) struct Granted {
 impl Granted {
     /// A grant, and the frame that tells the peer.
     pub(super) fn new(grant: LeaseGrant, now: Instant) -> (Self, Lease) {
+        let grant = grant.clamped();
         let mut granted = Self { grant, remaining: 0, renew_at: now };
         let frame = granted.renew(now);
         (granted, frame)
     }
 
-    /// Replaces what was left (R-LEASE-5).
+    /// The peer replaces what it had left when this arrives (R-LEASE-5), and may spend it until
+    /// then: what was left of the last grant is honoured on top of the new one.
     pub(super) fn renew(&mut self, now: Instant) -> Lease {
-        self.remaining = self.grant.requests;
+        let on_its_way = self.remaining.min(self.grant.requests);
+        self.remaining = self.grant.requests + on_its_way;
         self.renew_at = now + self.grant.ttl * 3 / 4;
-        let ttl_ms = u32::try_from(self.grant.ttl.as_millis()).unwrap_or(u32::MAX >> 1);
-        Lease { ttl_ms, requests: self.grant.requests, metadata: None }
+        Lease { ttl_ms: millis(self.grant.ttl), requests: self.grant.requests, metadata: None }
     }
 
     /// Takes one unit; `false` when the request is beyond the lease (R-LEASE-6).

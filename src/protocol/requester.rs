@@ -23,7 +23,7 @@ pub struct NewRequest {
 }
 
 /// Largest metadata that one payload may carry (R-META-5).
-const METADATA_MAX: usize = 0xFF_FFFF;
+pub(super) const METADATA_MAX: usize = 0xFF_FFFF;
 
 impl Connection {
     /// Sends a request and returns its stream; fire-and-forget has none, it is over when sent.
@@ -36,7 +36,7 @@ impl Connection {
         request: &NewRequest,
     ) -> Result<Option<StreamKey>, RequestRefused> {
         self.may_send(now, request)?;
-        let id = self.free_id()?;
+        let (id, next_id) = self.free_id()?;
         let NewRequest { interaction, payload, initial_n, complete } = request;
         let frame = Self::request_frame(id, request);
         let framed = frame.encoded_len();
@@ -54,6 +54,7 @@ impl Connection {
             return Err(RequestRefused::Full);
         }
         let key = self.enlist(id, *interaction, *initial_n, *complete)?;
+        self.next_id = next_id;
         self.held.spend();
         if whole {
             self.output.frame(&frame);
@@ -101,16 +102,18 @@ impl Connection {
         Ok(())
     }
 
-    /// The next id of our parity that is not live; wraps, and never yields 0 (R-SID-4).
-    fn free_id(&mut self) -> Result<StreamId, RequestRefused> {
+    /// The next id of our parity that is not live, and the one to go on with when it was used;
+    /// wraps, and never yields 0 (R-SID-4).
+    fn free_id(&self) -> Result<(StreamId, StreamId), RequestRefused> {
+        let mut id = self.next_id;
         for _ in 0..=self.table.live_ids() {
-            let id = self.next_id;
             let first = 2 - (id.get() & 1);
             let next = id.get().checked_add(2).filter(|next| *next <= UNBOUNDED).unwrap_or(first);
-            self.next_id = StreamId::new(next);
+            let next = StreamId::new(next);
             if self.table.key_of(id).is_none() {
-                return Ok(id);
+                return Ok((id, next));
             }
+            id = next;
         }
         Err(RequestRefused::TooManyStreams)
     }

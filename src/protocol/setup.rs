@@ -40,7 +40,7 @@ impl ClientSetup {
 }
 
 /// Within what the wire can say: 1 to 2^31-1 ms (R-SETUP-4, R-KA-12).
-fn millis(duration: Duration) -> u32 {
+pub(super) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).map_or(0x7FFF_FFFF, |ms| ms.clamp(1, 0x7FFF_FFFF))
 }
 

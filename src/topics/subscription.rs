@@ -64,10 +64,10 @@ impl Subscription {
     /// is none the task is woken once there is; without that no waker is kept.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Reading>> {
         let read = self.topic.poll_read(cx, self.cursor, self.top, &mut self.seat);
-        self.offered = match &read {
-            Poll::Ready(reading) => Some(Offer::new(reading.item())),
-            Poll::Pending => None,
-        };
+        // A read that finds nothing leaves no offer standing: who has an offer is behind.
+        if let Poll::Ready(reading) = &read {
+            self.offered = Some(Offer::new(reading.item()));
+        }
         read
     }
 

@@ -222,19 +222,26 @@ async fn hot_4_one_encoding_serves_every_reader_that_keeps_up() {
 #[tokio::test(start_paused = true)]
 async fn readers_that_missed_the_same_windows_share_an_answer() {
     let topics = topics();
+    topics.react("e", key("a"), 1).unwrap();
+    pass(WINDOW_MS).await;
     let mut readers: Vec<_> = (0..3).map(|_| subscribe(&topics)).collect();
-    let newest = START_MS / WINDOW_MS + 1;
-    // A cursor that lies in a skipped window asks the same.
-    let odd = topics.reactions("e", Start::After(newest - 1), TopN::default()).unwrap();
+    let skipped = readers[0].cursor() + 1;
+    pass(2 * WINDOW_MS).await;
     for _ in 0..2 {
         topics.react("e", key("a"), 1).unwrap();
         pass(WINDOW_MS).await;
     }
-    readers.push(odd);
+    // A cursor that lies in a window that never was asks the same.
+    readers.push(topics.reactions("e", Start::After(skipped), TopN::default()).unwrap());
     let bell = Arc::default();
     let readings: Vec<_> = readers.iter_mut().map(|r| poll(r, &bell).unwrap()).collect();
     assert_eq!(readings[0].item().windows, 2);
     assert!(readings.iter().all(|reading| Arc::ptr_eq(reading, &readings[0])));
+    // With the last reader the topic forgets the answer.
+    drop(readers);
+    let kept = Arc::downgrade(&readings[0]);
+    drop(readings);
+    assert!(kept.upgrade().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,6 +305,32 @@ async fn a_dropped_reader_leaves_no_waiter() {
     assert_eq!((topic.waiting(), topic.stats().subscriptions), (0, 0));
     // Only the test holds its waker.
     assert_eq!(Arc::strong_count(&bell), 1);
+}
+
+/// A waker whose drop looks at the topic, as one that holds the last of a connection may.
+struct Owner(Arc<Topic>);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = self.0.stats();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_may_look_at_the_topic_when_it_goes() {
+    let topic = Arc::new(Topic::new(Clock::starting_at(START_MS), TallyLimits::default()));
+    let mut reader = Subscription::new(Arc::clone(&topic), Start::Now, TopN::default());
+    for _ in 0..2 {
+        // The second takes the place of the first, which goes with it.
+        let waker = Waker::from(Arc::new(Owner(Arc::clone(&topic))));
+        assert!(reader.poll_read(&mut Context::from_waker(&waker)).is_pending());
+    }
+    drop(reader);
+    assert_eq!(topic.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -409,6 +442,42 @@ async fn the_registry_is_bounded_and_says_so() {
     pass(2_000).await;
     pass(1_000).await;
     assert_eq!(topics.stats().topics, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_in_use_is_not_idle() {
+    // Reactions alone keep it.
+    let topics = topics_with(TopicsConfig { idle_ms: 4_000, ..TopicsConfig::default() });
+    for _ in 0..10 {
+        topics.react("e", key("a"), 1).unwrap();
+        for _ in 0..3 {
+            pass(1_000).await;
+        }
+    }
+    assert_eq!(topics.stats().topics_dropped, 0);
+    // So does an open window, even if it is longer than `idle_ms`.
+    let tally = TallyLimits { window_ms: 10_000, ..TallyLimits::default() };
+    let topics = topics_with(TopicsConfig { idle_ms: 1_000, tally, ..TopicsConfig::default() });
+    topics.react("e", key("a"), 1).unwrap();
+    for _ in 0..8 {
+        pass(1_000).await;
+        assert_eq!((topics.stats().topics, topics.stats().windows), (1, 0));
+    }
+    for _ in 0..5 {
+        pass(1_000).await;
+    }
+    assert_eq!((topics.stats().topics, topics.stats().windows), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_only_ever_had_a_reader_goes_too() {
+    let topics = topics_with(TopicsConfig { idle_ms: 4_000, ..TopicsConfig::default() });
+    pass(0).await;
+    drop(subscribe(&topics));
+    for _ in 0..6 {
+        pass(1_000).await;
+    }
+    assert_eq!((topics.stats().topics, topics.stats().topics_dropped), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

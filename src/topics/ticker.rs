@@ -104,3 +104,22 @@ async fn turn(registry: &Registry, sweep_ms: &mut Option<u64>) -> Option<Instant
     let next_ms = registry.alarm.earliest_ms().into_iter().chain(*sweep_ms).min();
     next_ms.map(|next_ms| registry.clock.instant(next_ms))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::clock::Clock;
+    use super::*;
+    use crate::engine::TallyLimits;
+
+    #[test]
+    fn the_alarm_is_set_to_the_earliest_end_whatever_the_order() {
+        let alarm = Alarm::default();
+        let topic = Arc::new(Topic::new(Clock::starting_at(0), TallyLimits::default()));
+        for until_ms in [200, 100, 300] {
+            alarm.set(until_ms, Arc::clone(&topic));
+        }
+        let due = [99, 100, 250].map(|now_ms| (alarm.due(now_ms).len(), alarm.earliest_ms()));
+        assert_eq!(due, [(0, Some(100)), (1, Some(200)), (1, Some(300))]);
+        assert_eq!((alarm.due(300).len(), alarm.earliest_ms()), (1, None));
+    }
+}

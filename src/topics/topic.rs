@@ -36,8 +36,6 @@ struct State {
     subscriptions: u64,
     /// The ticker knows that a window is open.
     listed: bool,
-    /// The last stamp, so that stamps never go backwards.
-    stamp_ms: u64,
     /// When something was last published or the last subscription ended.
     touched_ms: u64,
     stats: TopicsStats,
@@ -53,15 +51,13 @@ pub(super) struct Published {
 
 impl Topic {
     pub(super) fn new(clock: Clock, limits: TallyLimits) -> Self {
-        let now_ms = clock.now_ms();
         let state = State {
             tally: Tally::new(limits),
             waiters: Waiters::default(),
             shared: Shared::default(),
             subscriptions: 0,
             listed: false,
-            stamp_ms: now_ms,
-            touched_ms: now_ms,
+            touched_ms: clock.now_ms(),
             stats: TopicsStats { topics: 1, ..TopicsStats::default() },
         };
         Self { clock, state: Mutex::new(state), taken: Taken::default() }
@@ -69,10 +65,9 @@ impl Topic {
 
     /// Stamp a command and apply it, closing before it a window that ended before it.
     pub(super) fn publish(&self, command: TallyCommand) -> Published {
-        let at_ms = self.clock.now_ms();
         let mut state = lock(&self.state);
-        let at_ms = at_ms.max(state.stamp_ms);
-        state.stamp_ms = at_ms;
+        // Under the lock, so that stamps grow in the order in which commands are applied.
+        let at_ms = self.clock.now_ms();
         state.touched_ms = at_ms;
         let wake = state.close(at_ms);
         state.stats.count(&command);
@@ -85,10 +80,8 @@ impl Topic {
     /// Close the window if it has ended; one that is still open has to be closed at the time that
     /// is returned, else the topic needs no ticker.
     pub(super) fn tick(&self) -> Published {
-        let now_ms = self.clock.now_ms();
         let mut state = lock(&self.state);
-        let now_ms = now_ms.max(state.stamp_ms);
-        let wake = state.close(now_ms);
+        let wake = state.close(self.clock.now_ms());
         let opened_until_ms = state.tally.open_until_ms();
         state.listed = opened_until_ms.is_some();
         Published { wake, opened_until_ms }
@@ -103,12 +96,11 @@ impl Topic {
 
     /// A reader went.
     pub(super) fn unsubscribe(&self, seat: Option<Seat>) {
-        let now_ms = self.clock.now_ms();
         let mut state = lock(&self.state);
         let waker = seat.and_then(|seat| state.waiters.remove(seat));
         state.subscriptions -= 1;
         if state.subscriptions == 0 {
-            state.touched_ms = now_ms.max(state.touched_ms);
+            state.touched_ms = self.clock.now_ms();
             state.shared.clear();
         }
         drop(state);
@@ -188,7 +180,6 @@ impl State {
         if self.tally.open_until_ms().is_none_or(|end_ms| at_ms < end_ms) {
             return Wake::default();
         }
-        self.stamp_ms = at_ms;
         self.tally.apply(&Stamped { at_ms, command: TallyCommand::CloseWindow });
         self.shared.clear();
         self.waiters.take()

@@ -104,7 +104,10 @@ mod tests {
     fn a_seat_of_an_earlier_round_is_nobodys() {
         let mut waiters = Waiters::default();
         let old = seat(&mut waiters, None);
-        assert_eq!(waiters.take().0.len(), 1);
+        let given_up = seat(&mut waiters, None);
+        assert!(waiters.remove(given_up).is_some());
+        assert_eq!(waiters.take().0.into_iter().flatten().count(), 1);
+        assert_eq!(waiters.len(), 0);
         assert!(waiters.remove(old).is_none());
         let new = seat(&mut waiters, None);
         assert!(waiters.remove(old).is_none());

@@ -1,13 +1,16 @@
 //! Sections 2.3 to 2.5 and 3.11: errors, closing, METADATA_PUSH.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{ask, cancel_input, client, drain, events, fail, fill, sent, server};
-use crate::protocol::{Cause, Event, Interaction, Limits, StreamError};
-use crate::testkit::{Script, channel, error, fnf, item, keepalive, request, request_n, stream};
-use crate::wire::{Body, ErrorCode, Frame, StreamId};
+use crate::protocol::{Cause, Connection, Event, Interaction, Limits, Pause, StreamError};
+use crate::testkit::{
+    Script, cancel, channel, error, fnf, item, keepalive, request, request_n, setup, stream,
+};
+use crate::wire::{Body, ErrorCode, Frame, Framing, Masking, StreamId};
 
 #[test]
 fn r_err_1_r_err_4_on_a_stream_it_ends_only_that_stream() {
@@ -233,4 +236,101 @@ fn r_dsp_1_r_dsp_2_frames_of_streams_that_are_not_live_change_nothing() {
         assert!(events(&mut script).is_empty() && sent(&mut script).is_empty());
         assert_eq!(script.connection.take_stats().ignored, 3);
     }
+}
+
+#[test]
+fn r_err_2_r_err_9_a_handler_cannot_send_a_code_of_the_connection() {
+    let failure = |code: u32| {
+        let mut script = server();
+        let key = script.open(&request(1, "x"));
+        script.connection.respond(key, Err(StreamError::new(ErrorCode(code), "x")));
+        sent(&mut script)
+    };
+    // A proxy that hands on how its own call failed; codes that are reserved, or too large for some
+    // clients.
+    for code in [0, 0x1, 0x4, 0x101, 0x102, 0x200, 0x205, 0x300, 0x8000_0000, u32::MAX] {
+        assert_eq!(failure(code), ["1 ERROR APPLICATION_ERROR"], "{code:#x}");
+    }
+    assert_eq!(failure(0x202), ["1 ERROR REJECTED"]);
+    assert_eq!(failure(0x301), ["1 ERROR 0x00000301"]);
+    assert_eq!(failure(0x7FFF_FFFF), ["1 ERROR 0x7fffffff"]);
+    // Nor does the requester of a channel that fails its own half.
+    let mut script = client();
+    let key = ask(&mut script, Interaction::RequestChannel, 1);
+    let error = StreamError::new(ErrorCode::CONNECTION_ERROR, "x");
+    script.connection.fill(key, script.now, 1, |_, _| Pause::Failed(error));
+    assert_eq!(sent(&mut script), ["1 ERROR APPLICATION_ERROR"]);
+}
+
+#[test]
+fn r_err_5_connection_close_said_again_does_not_move_the_deadline() {
+    let mut script = client();
+    ask(&mut script, Interaction::RequestStream, 1);
+    script.receive(&item(1, "N", "established"));
+    for _ in 0..3 {
+        script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
+        script.pass(Duration::from_secs(10));
+    }
+    assert!(script.connection.is_closed());
+}
+
+#[test]
+fn r_err_5_a_client_that_says_connection_close_gets_the_rest_of_its_streams() {
+    let mut script = server();
+    let key = script.open(&stream(1, 2));
+    script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
+    assert_eq!(fill(&mut script, key, 1), 1);
+    script.receive(&cancel(1));
+    assert_eq!(events(&mut script), ["ended", "closed"]);
+    // With nothing live it is over at once.
+    let mut script = server();
+    script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
+    assert!(script.connection.is_closed());
+}
+
+#[test]
+fn r_close_2_after_a_violation_nothing_more_is_taken_or_said() {
+    let mut script = server();
+    let key = script.open(&stream(1, 5));
+    script.receive_bytes(&[0, 0, 0, 0, 0, 0]);
+    assert!(!script.connection.wants_frames());
+    script.connection.handle_eof();
+    script.connection.finish("bye");
+    assert_eq!(fill(&mut script, key, 1), 0);
+    script.connection.respond(key, Ok(None));
+    assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"]);
+    assert_eq!(events(&mut script), ["ended", "closed"]);
+}
+
+/// What a connection over WebSocket sends after this.
+fn over_websocket(end: impl FnOnce(&mut Script)) -> Vec<u8> {
+    let framing = Framing::WebSocket(Masking::None);
+    let mut script = Script::raw_server(Limits::default(), None);
+    let limits = Arc::new(Limits::default());
+    script.connection = Connection::server(framing, limits, None, script.now);
+    script.receive(&setup());
+    script.events();
+    script.connection.accept(script.now);
+    end(&mut script);
+    assert!(script.connection.is_closed());
+    script.connection.output().to_vec()
+}
+
+#[test]
+fn r_ws_5_however_it_ends_the_websocket_is_closed() {
+    let normal = [0x88, 2, 0x03, 0xE8];
+    let violation = [0x88, 2, 0x03, 0xEA];
+    let close = |script: &mut Script, code| script.receive(&error(0, code, "bye"));
+    let closing = |script: &mut Script| close(script, ErrorCode::CONNECTION_CLOSE);
+    assert_eq!(over_websocket(closing), normal);
+    assert_eq!(over_websocket(|script| close(script, ErrorCode::CONNECTION_ERROR)), normal);
+    let late = over_websocket(|script| {
+        script.open(&stream(1, 1));
+        closing(script);
+        script.pass(Duration::from_secs(30));
+    });
+    assert_eq!(late, normal);
+    assert!(over_websocket(|script| script.connection.finish("bye")).ends_with(&normal));
+    let bad = over_websocket(|script| script.receive_bytes(&[0, 0, 0, 0, 0, 0]));
+    assert!(bad.ends_with(&violation));
 }

@@ -1,12 +1,14 @@
 //! Section 2.2.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use bytes::Bytes;
 
 use super::{client, events, sent, server};
-use crate::protocol::{Cause, Connection, Deadline, Event, Limits};
-use crate::testkit::{Script, keepalive, request, setup, stream};
-use crate::wire::{Body, Frame, Framing, Keepalive, Masking, StreamId};
+use crate::protocol::{Cause, ClientSetup, Connection, Deadline, Event, Interaction, Limits};
+use crate::testkit::{Script, error, item, keepalive, request, setup, stream};
+use crate::wire::{Body, ErrorCode, Frame, Framing, Keepalive, Masking, Payload, Setup, StreamId};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -75,7 +77,7 @@ fn r_ka_6_r_wire_10_t_55_the_answer_waits_for_no_stream() {
 #[test]
 fn r_ka_7_r_ka_8_t_56_a_client_gives_up_after_the_lifetime_and_fails_its_calls() {
     let mut script = client();
-    let key = super::ask(&mut script, crate::protocol::Interaction::RequestResponse, 1);
+    let key = super::ask(&mut script, Interaction::RequestResponse, 1);
     script.pass(SECOND * 89);
     assert!(events(&mut script).is_empty());
     script.pass(SECOND);
@@ -155,11 +157,76 @@ fn r_lim_12_data_beyond_the_limit_ends_the_connection() {
     assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"]);
 }
 
+/// A client whose application asks for these times; what its SETUP says, and the client.
+fn client_with(keepalive: Duration, lifetime: Duration) -> (Setup, Script) {
+    let asked = ClientSetup {
+        keepalive,
+        lifetime,
+        lease: false,
+        metadata_mime: Bytes::new(),
+        data_mime: Bytes::new(),
+        payload: Payload::default(),
+    };
+    let mut script = client();
+    let limits = Arc::new(Limits::default());
+    script.connection = Connection::client(Framing::LengthPrefix, limits, None, &asked, script.now);
+    let said = match script.sent().pop() {
+        Some(Frame { body: Body::Setup(setup), .. }) => setup,
+        frame => panic!("{frame:?}"),
+    };
+    (said, script)
+}
+
+#[test]
+fn r_ka_12_a_client_keeps_the_times_that_its_setup_says() {
+    let (said, mut script) = client_with(Duration::MAX, Duration::MAX);
+    assert_eq!((said.keepalive_ms, said.lifetime_ms), (0x7FFF_FFFF, 0x7FFF_FFFF));
+    script.pass(Duration::from_millis(0x7FFF_FFFF));
+    assert_eq!(sent(&mut script), ["0 KEEPALIVE R"]);
+
+    let (said, mut script) = client_with(Duration::ZERO, SECOND);
+    assert_eq!(said.keepalive_ms, 1);
+    script.pass(Duration::from_millis(5));
+    assert_eq!(script.sent().len(), 5);
+}
+
+#[test]
+fn r_ka_2_r_close_2_it_goes_on_while_the_connection_drains() {
+    let mut script = client();
+    super::ask(&mut script, Interaction::RequestStream, 1);
+    script.receive(&item(1, "N", "established"));
+    script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
+    script.pass(SECOND * 20);
+    assert_eq!(sent(&mut script), ["0 KEEPALIVE R"]);
+}
+
+#[test]
+fn r_ka_9_silence_while_nothing_is_read_is_our_own() {
+    let limits = Limits { responses_bytes_max: 1, ..Limits::default() };
+    let mut script = Script::server(limits);
+    let key = script.open(&request(1, "x"));
+    // Larger than the write budget: it waits, and meanwhile no frame is taken.
+    let large = Payload::new(vec![0; 100 << 10]);
+    for id in [3, 5] {
+        script.open(&request(id, "x"));
+    }
+    script.connection.respond(key, Ok(Some(large.clone())));
+    let second = script.open(&request(7, "x"));
+    script.connection.respond(second, Ok(Some(large)));
+    assert!(!script.connection.wants_frames());
+    script.pass(SECOND * 100);
+    assert!(!script.connection.is_closed(), "the client could not be heard");
+    script.sent();
+    assert!(script.connection.wants_frames());
+    script.pass(SECOND * 180);
+    assert!(script.connection.is_closed(), "now it could");
+}
+
 #[test]
 fn r_ka_11_answers_to_pings_before_any_setup_stop_the_reading() {
     let limits = Arc::new(Limits { write_budget: 1_000, ..Limits::default() });
     let framing = Framing::WebSocket(Masking::None);
-    let mut server = Connection::server(framing, limits, None, Instant::now());
+    let mut server = Connection::server(framing, limits, None, client().now);
     for _ in 0..1_000 {
         if server.wants_frames() {
             server.handle_ping(&[7; 100]);

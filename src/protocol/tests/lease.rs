@@ -187,3 +187,78 @@ fn both_sides_may_grant() {
     assert_eq!(sent(&mut script), ["0 SETUP", "0 LEASE 8000 2"]);
     script.open(&stream(2, 1));
 }
+
+/// A client that grants; how many LEASE frames it sent within `time`, and the first.
+fn granted(requests: u32, ttl: Duration, time: Duration) -> (usize, Lease) {
+    let grant = LeaseGrant { requests, ttl };
+    let mut script = Script::raw_client(Limits::default(), true, Some(grant));
+    script.pass(time);
+    let sent = script.sent();
+    let mut leases = sent.iter().filter_map(|frame| {
+        let Body::Lease(lease) = &frame.body else { return None };
+        Some(lease.clone())
+    });
+    let first = leases.next().unwrap();
+    (1 + leases.count(), first)
+}
+
+#[test]
+fn r_lease_8_a_grant_is_never_empty_and_fits_its_fields() {
+    let max = 0x7FFF_FFFF;
+    let day = SECOND * 86_400;
+    for (requests, ttl, said_requests, said_ttl) in [
+        (0, SECOND, 1, 1_000),
+        (u32::MAX, SECOND, max, 1_000),
+        (0x8000_0000, day * 25, max, max),
+        (1, Duration::MAX, 1, max),
+    ] {
+        let (count, lease) = granted(requests, ttl, Duration::ZERO);
+        assert_eq!((lease.requests, lease.ttl_ms, count), (said_requests, said_ttl, 1));
+    }
+    // A TTL below what the wire can say does not become a flood.
+    let (count, lease) = granted(1, Duration::ZERO, Duration::from_millis(9));
+    assert_eq!(lease.ttl_ms, 1);
+    assert!((9..=14).contains(&count), "{count} leases in 9 ms");
+}
+
+#[test]
+fn r_lease_3_a_server_waits_for_the_lease_of_its_client() {
+    let mut script = granting();
+    assert_eq!(try_ask(&mut script), Err(RequestRefused::NoLease));
+    script.receive(&lease(60_000, 1));
+    assert_eq!(events(&mut script), ["lease"]);
+    try_ask(&mut script).unwrap();
+    assert_eq!(try_ask(&mut script), Err(RequestRefused::NoLease));
+}
+
+#[test]
+fn r_lease_6_what_is_no_request_of_the_peer_costs_nothing() {
+    let mut script = granting();
+    script.sent();
+    script.open(&stream(1, 1));
+    // Duplicates of a live id, our own parity, stream 0: none of them is a request.
+    for frame in [request(1, "x"), request(2, "x"), request(0, "x")] {
+        script.receive(&frame);
+    }
+    script.open(&request(3, "the second unit"));
+}
+
+#[test]
+fn r_lease_6_r_lease_11_what_was_on_its_way_is_honoured_once() {
+    let mut script = granting();
+    // Three renewals that the client used nothing of.
+    script.pass(SECOND * 18);
+    assert_eq!(sent(&mut script).len(), 4);
+    // What was left of the last grant may have been spent before the new one arrived.
+    for id in [1, 3, 5, 7] {
+        script.open(&request(id, "x"));
+    }
+    script.receive(&request(9, "beyond both"));
+    assert_eq!(sent(&mut script), ["9 ERROR REJECTED"]);
+    // Nothing of it was left, so there is nothing on its way at the next.
+    script.pass(SECOND * 6);
+    script.open(&request(11, "x"));
+    script.open(&request(13, "x"));
+    script.receive(&request(15, "beyond"));
+    assert_eq!(sent(&mut script), ["0 LEASE 8000 2", "15 ERROR REJECTED"]);
+}

@@ -5,7 +5,9 @@
 
 mod cancel;
 mod channel;
+mod clocks;
 mod credit;
+mod dispatch;
 mod errors;
 mod fire_and_forget;
 mod fragment;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{client, events, sent, server};
 use crate::protocol::{Cause, Event, LeaseGrant, Limits, SetupRejection};
-use crate::testkit::{Script, error, item, keepalive, request, setup};
-use crate::wire::{Body, ErrorCode, Frame, Resume, Setup, StreamId};
+use crate::testkit::{Script, error, item, keepalive, request, setup, stream};
+use crate::wire::{Body, ErrorCode, Frame, FramingError, Resume, Setup, StreamId};
 
 fn raw() -> Script {
     Script::raw_server(Limits::default(), None)
@@ -239,4 +239,57 @@ fn keepalive_intervals_below_the_limit_are_unsupported() {
     let mut script = Script::raw_server(limits, Some(grant));
     script.receive(&changed(|setup| setup.keepalive_ms = 99));
     assert_eq!(sent(&mut script), ["0 ERROR UNSUPPORTED_SETUP"]);
+}
+
+#[test]
+fn r_setup_2_r_ign_1_no_first_frame_is_ignorable() {
+    // An unknown type and EXT, both with I; a SETUP with I that is cut short.
+    let frames: [&[u8]; 3] =
+        [&[0, 0, 0, 0, 0x42, 0], &[0, 0, 0, 0, 0xFE, 0, 0, 0, 0, 7], &[0, 0, 0, 0, 6, 0, 0]];
+    for frame in frames {
+        let mut script = raw();
+        script.receive_bytes(frame);
+        assert_eq!(sent(&mut script), ["0 ERROR INVALID_SETUP"], "{frame:?}");
+    }
+    // What cannot even be framed is a malformed first frame as well (R-WIRE-5).
+    let mut script = raw();
+    script.connection.handle_framing_error(&FramingError::TooShort(0));
+    assert_eq!(sent(&mut script), ["0 ERROR INVALID_SETUP"]);
+}
+
+#[test]
+fn r_setup_12_after_a_rejection_no_frame_is_taken() {
+    let mut script = raw();
+    script.receive(&setup());
+    script.events();
+    script.connection.reject(SetupRejection::rejected("not you"));
+    assert!(!script.connection.wants_frames());
+    // Too late to change one's mind.
+    script.connection.accept(script.now);
+    script.connection.reject(SetupRejection::rejected("again"));
+    assert_eq!(sent(&mut script), ["0 ERROR REJECTED_SETUP"]);
+    assert_eq!(events(&mut script), ["closed"]);
+}
+
+#[test]
+fn r_setup_11_what_establishes_a_client() {
+    for (first, establishes) in
+        [(item(1, "N", "x"), true), (stream(2, 1), true), (keepalive(false, ""), false)]
+    {
+        let mut script = client();
+        super::ask(&mut script, crate::protocol::Interaction::RequestStream, 5);
+        script.receive(&first);
+        script.receive(&error(0, ErrorCode::REJECTED_SETUP, "no"));
+        assert_eq!(script.connection.is_closed(), !establishes, "{first:?}");
+    }
+}
+
+#[test]
+fn r_setup_10_no_other_code_answers_setup() {
+    let mut script = Script::raw_server(Limits::default(), None);
+    script.receive(&setup());
+    script.events();
+    let odd = SetupRejection { code: ErrorCode::APPLICATION_ERROR, message: "odd".into() };
+    script.connection.reject(odd);
+    assert_eq!(sent(&mut script), ["0 ERROR REJECTED_SETUP"]);
 }

@@ -1,14 +1,51 @@
-//! Sections 1.6 and 1.7.
+//! Sections 1.5 to 1.7.
 
 use bytes::Bytes;
 
 use super::{ask, client, drain, events, fill, new_request, sent, server};
-use crate::protocol::{Interaction, Limits};
+use crate::protocol::{Interaction, Limits, RequestRefused};
 use crate::testkit::{Script, cancel, channel, fnf, item, request, stream};
-use crate::wire::{Body, Ext, Frame, StreamId};
+use crate::wire::{Body, Ext, Frame, Payload, StreamId};
 
 fn ids(script: &mut Script) -> Vec<u32> {
     script.sent().iter().map(|frame| frame.stream_id.get()).collect()
+}
+
+/// One byte of metadata more than a length field can say.
+fn beyond() -> Payload {
+    Payload { metadata: Some(vec![0; 1 << 24].into()), data: Bytes::new() }
+}
+
+#[test]
+fn r_meta_5_metadata_that_no_peer_can_represent_is_not_sent() {
+    let mut script = client();
+    let mut asked = new_request(Interaction::RequestResponse, 1);
+    asked.payload = beyond();
+    let refused = script.connection.request(script.now, &asked);
+    assert!(matches!(refused, Err(RequestRefused::Unsendable(_))));
+
+    let mut script = server();
+    let response = script.open(&request(1, "x"));
+    script.connection.respond(response, Ok(Some(beyond())));
+    script.events();
+    let items = script.open(&stream(3, 5));
+    for _ in 0..2 {
+        script
+            .connection
+            .fill(items, script.now, usize::MAX, |_, items| items.push(&beyond()).pause().unwrap());
+    }
+    let expected = ["1 ERROR APPLICATION_ERROR", "3 ERROR APPLICATION_ERROR"];
+    assert_eq!(sent(&mut script), expected);
+    script.connection.assert_sound();
+}
+
+#[test]
+fn r_meta_5_the_longest_metadata_goes_in_fragments() {
+    let mut script = server();
+    let response = script.open(&request(1, "x"));
+    let longest = Payload { metadata: Some(vec![0; (1 << 24) - 1].into()), data: Bytes::new() };
+    script.connection.respond(response, Ok(Some(longest)));
+    assert!(ids(&mut script).len() > 1);
 }
 
 #[test]
@@ -170,4 +207,32 @@ fn r_dsp_5_a_stream_that_takes_nothing_holds_up_no_other() {
     script.receive(&cancel(1));
     assert_eq!(sent(&mut script), ["3 C"]);
     assert_eq!(script.connection.live_streams(), 0);
+}
+
+#[test]
+fn r_sid_1_a_request_that_was_not_sent_takes_no_id() {
+    let mut script = client();
+    let request = new_request(Interaction::RequestResponse, 1);
+    let mut large = request.clone();
+    large.payload.data = Bytes::from(vec![0; 30 << 10]);
+    script.connection.request(script.now, &large).unwrap();
+    for _ in 0..3 {
+        assert_eq!(script.connection.request(script.now, &large), Err(RequestRefused::Full));
+    }
+    assert_eq!(ids(&mut script), [1]);
+    script.connection.request(script.now, &request).unwrap();
+    assert_eq!(ids(&mut script), [3]);
+}
+
+#[test]
+fn r_ign_1_r_ign_2_no_reserved_or_unassigned_type_is_taken_for_another() {
+    // Types 0x00 and 0x0F to 0x3E, with I and without; none of them is taken for another.
+    for code in std::iter::once(0).chain(0x0F..=0x3E_u8) {
+        for ignorable in [false, true] {
+            let mut script = server();
+            let first = (code << 2) | (u8::from(ignorable) << 1);
+            script.receive_bytes(&[0, 0, 0, 0, first, 0, 0, 0, 0, 9]);
+            assert_eq!(script.connection.is_closed(), !ignorable, "type {code:#x}");
+        }
+    }
 }
