@@ -236,13 +236,18 @@ impl Connection {
                 self.close(Cause::Timeout(Deadline::Keepalive));
                 return;
             }
-            if keepalive.is_due(now) {
+            // What the clocks say must not pile up in front of a peer that does not read.
+            if keepalive.is_due(now) && !self.output.is_flooded() {
                 let ping = KeepaliveFrame { respond: true, position: 0, data: Bytes::new() };
                 self.output.control(StreamId::CONNECTION, Body::Keepalive(ping));
             }
         }
-        if self.granted.as_ref().is_some_and(|granted| now >= granted.renew_at()) {
-            self.grant_lease(now);
+        if let Some(granted) = self.granted.as_mut().filter(|granted| now >= granted.renew_at()) {
+            if self.output.is_flooded() {
+                granted.postpone(now);
+            } else {
+                self.grant_lease(now);
+            }
         }
         self.expire_reassemblies(now);
     }

@@ -50,6 +50,11 @@ impl Granted {
         Lease { ttl_ms: millis(self.grant.ttl), requests: self.grant.requests, metadata: None }
     }
 
+    /// The frame cannot go now: tries again soon, and grants nothing meanwhile.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        self.renew_at = now + self.grant.ttl / 4;
+    }
+
     /// Takes one unit; `false` when the request is beyond the lease (R-LEASE-6).
     pub(super) fn take(&mut self) -> bool {
         let allowed = self.remaining > 0;

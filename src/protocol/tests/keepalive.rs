@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{client, events, sent, server};
-use crate::protocol::{Cause, ClientSetup, Connection, Deadline, Event, Interaction, Limits};
+use crate::protocol::{
+    Cause, ClientSetup, Connection, Deadline, Event, Interaction, LeaseGrant, Limits,
+};
 use crate::testkit::{Script, error, item, keepalive, request, setup, stream};
 use crate::wire::{Body, ErrorCode, Frame, Framing, Keepalive, Masking, Payload, Setup, StreamId};
 
@@ -235,4 +237,25 @@ fn r_ka_11_answers_to_pings_before_any_setup_stop_the_reading() {
     assert!(server.output().len() <= 2_000 + 102, "{} bytes", server.output().len());
     server.advance(1_000);
     assert!(server.wants_frames());
+}
+
+#[test]
+fn r_ka_11_r_lim_10_what_the_clocks_send_does_not_pile_up() {
+    let limits = Limits { write_budget: 1_000, ..Limits::default() };
+    let grant = LeaseGrant { requests: 1, ttl: SECOND };
+    let mut client = Script::raw_client(limits, true, Some(grant));
+    let data: &'static str = Box::leak("x".repeat(500).into_boxed_str());
+    while client.connection.wants_frames() {
+        client.receive(&keepalive(true, data));
+    }
+    let full = client.connection.output().len();
+    client.pass(SECOND * 3_600);
+    assert_eq!(client.connection.output().len(), full);
+    assert!(!client.connection.is_closed());
+    // Read again, both go on.
+    client.sent();
+    client.pass(SECOND * 20);
+    let said = sent(&mut client);
+    assert!(said.iter().any(|frame| frame.contains("KEEPALIVE")), "{said:?}");
+    assert!(said.iter().any(|frame| frame.contains("LEASE")), "{said:?}");
 }
