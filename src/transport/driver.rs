@@ -487,6 +487,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.inbox.capacity() + self.session.connection.output_capacity()
     }
 
+    /// Parts that wait for their poll.
+    #[cfg(test)]
+    pub(super) fn queued_parts(&self) -> usize {
+        self.session.queued_parts()
+    }
+
     fn end(&mut self) -> Cause {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Closing { cause, .. } | Stage::Lingering { cause, .. } => cause,

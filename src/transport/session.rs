@@ -125,7 +125,7 @@ impl Session {
             Ok(future) => {
                 let _ = part.claim();
                 self.accepting = Some((future, part));
-                self.queue.push_back(Part::Accept);
+                self.enqueue(Part::Accept);
             }
             Err(_) => self.connection.reject(SetupRejection::rejected(PANICKED)),
         }
@@ -170,7 +170,7 @@ impl Session {
         if let Some(place) = self.effects.get_mut(index) {
             *place = Some((future, part));
         }
-        self.queue.push_back(Part::Effect(index));
+        self.enqueue(Part::Effect(index));
     }
 
     fn handle_outbound_cancelled(&mut self, key: StreamKey) {
@@ -213,7 +213,7 @@ impl Session {
         }
         if let Some(place) = self.works.get_mut(slot) {
             *place = Some(Work { key, part, waker, paced: None, task });
-            self.queue.push_back(Part::Stream(key));
+            self.enqueue(Part::Stream(key));
         }
     }
 
@@ -231,7 +231,9 @@ impl Session {
         }
         if self.connection.live_streams() == 0 && self.works.len() > WORKS_KEPT {
             self.works = Vec::new();
-            self.queue = VecDeque::new();
+            // Effects and the decision about SETUP may still stand in it.
+            self.sweep();
+            self.queue.shrink_to(QUEUE_SLACK);
         }
     }
 
@@ -239,8 +241,31 @@ impl Session {
         if let Some(work) = self.work_mut(key)
             && work.part.claim()
         {
-            self.queue.push_back(Part::Stream(key));
+            self.enqueue(Part::Stream(key));
         }
+    }
+
+    fn enqueue(&mut self, part: Part) {
+        self.queue.push_back(part);
+        self.sweep();
+    }
+
+    /// Parts of streams that have gone stay queued until their turn, which does not come while the
+    /// reader takes nothing: they are swept out before they outnumber the others, whoever opens and
+    /// cancels streams meanwhile.
+    fn sweep(&mut self) {
+        let parts = self.works.len() + self.effects.len();
+        if self.queue.len() <= 2 * parts + QUEUE_SLACK {
+            return;
+        }
+        let works = &self.works;
+        self.queue.retain(|part| match part {
+            Part::Stream(key) => {
+                let work = works.get(key.slot()).and_then(Option::as_ref);
+                work.is_some_and(|work| work.key == *key)
+            }
+            Part::Effect(_) | Part::Accept => true,
+        });
     }
 
     /// Keys of the streams that this side serves or requested, in slot order.
@@ -265,6 +290,11 @@ impl Session {
         self.congested = false;
     }
 
+    #[cfg(test)]
+    pub(super) fn queued_parts(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Registers the driver's waker; `false` when something was woken meanwhile.
     pub(super) fn park(&self, waker: &Waker) -> bool {
         self.ready.park(waker)
@@ -273,6 +303,7 @@ impl Session {
     /// Polls the parts that are ready, each once and at most `budget` of them, while there is room.
     pub(super) fn poll_ready(&mut self, now: Instant, budget: usize) {
         self.ready.take(&mut self.queue);
+        self.sweep();
         let mut pending = self.queue.len().min(budget);
         while pending > 0 && !self.congested && self.connection.room() > 0 {
             let Some(part) = self.queue.pop_front() else { return };
@@ -486,6 +517,9 @@ impl Session {
 /// Of the room, a source may always use this much, bytes: below it, a pass over many streams would
 /// cost more than it moves.
 const SHARE_MIN: usize = 1 << 10;
+
+/// Parts of gone streams that may stay queued however few live ones there are.
+const QUEUE_SLACK: usize = 64;
 
 /// An idle connection that once had many streams keeps no table for them.
 const WORKS_KEPT: usize = 64;

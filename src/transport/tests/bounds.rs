@@ -108,6 +108,58 @@ async fn r_fnf_5_effects_beyond_the_limit_are_shed_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_effect_outlives_the_streams_that_came_with_it() {
+    let options = Options { effects_max: 1, ..Options::default() };
+    let (mut peer, _driver) = Peer::connected(&options).await;
+    peer.send(&[request(1, "in")]).await;
+    peer.items(1).await;
+    let mut frames: Vec<Frame> = (0..100).map(|id| stream(2 * id + 3, 1)).collect();
+    frames.push(fnf(999, "later"));
+    frames.extend((0..100).map(|id| crate::testkit::cancel(2 * id + 3)));
+    peer.send(&frames).await;
+    assert!(peer.is_silent(Duration::from_secs(2)).await);
+    // The first is done, so there is room for another.
+    peer.send(&[fnf(1_001, "never"), request(1_003, "after")]).await;
+    peer.items(1).await;
+    assert!(options.totals.counters().contains(&("fire_and_forget_shed", 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_come_and_go_before_a_reader_of_none_leave_nothing() {
+    let options = Options::default();
+    let (mut socket, other) = memory_pair(64 << 10);
+    let mut driver = Driver::server(other, Kind::Stream, BytesMut::new(), &options, accept(), None);
+    let mut out = BytesMut::new();
+    let put = |out: &mut BytesMut, frame: Frame| {
+        Framing::LengthPrefix.encode(out, frame.encoded_len(), |out| frame.encode(out));
+    };
+    put(&mut out, setup());
+    // It asks for everything and takes nothing: from now on no source is polled.
+    put(&mut out, stream(1, 0x7FFF_FFFF));
+    socket.write_all(&out).await.unwrap();
+    out.clear();
+    let stalled = tokio::time::timeout(Duration::from_secs(1), &mut driver).await;
+    assert!(stalled.is_err(), "the connection is open");
+    for round in 0..50 {
+        for id in 0..1_000 {
+            put(&mut out, stream(2 * id + 3, 1));
+            put(&mut out, crate::testkit::cancel(2 * id + 3));
+        }
+        let sending = socket.write_all(&out);
+        tokio::select! {
+            sent = sending => sent.unwrap(),
+            cause = &mut driver => panic!("round {round}: {cause}"),
+        }
+        out.clear();
+    }
+    let idle = tokio::time::timeout(Duration::from_secs(1), &mut driver).await;
+    assert!(idle.is_err(), "the connection is open");
+    let streams = options.totals.requests()[Interaction::RequestStream.index()];
+    assert_eq!(streams, 50_001, "every request was taken");
+    assert!(driver.queued_parts() < 100, "{} parts are queued", driver.queued_parts());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_holds_no_buffers() {
     let options = Options::default();
     let (mut socket, other) = memory_pair(1 << 20);

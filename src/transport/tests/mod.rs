@@ -41,6 +41,10 @@ impl Handler for Service {
             (Interaction::FireAndForget, b"never") => {
                 Reply::Effect(Some(Box::pin(std::future::pending())))
             }
+            (Interaction::FireAndForget, b"later") => {
+                let second = tokio::time::sleep(Duration::from_secs(1));
+                Reply::Effect(Some(Box::pin(second)))
+            }
             (Interaction::FireAndForget, _) => Reply::Effect(None),
             (Interaction::RequestStream, b"paced") => Reply::Source(Box::new(Paced(None))),
             (Interaction::RequestStream, b"three") => Reply::Source(Box::new(Count(0, 3))),
