@@ -17,7 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
 use super::admission::Admitted;
-use super::listener::{Shared, run};
+use super::listener::{Place, Shared, run};
 use super::metrics::Metrics;
 use super::origin::OriginPolicy;
 use crate::transport::{Kind, accept_key};
@@ -48,23 +48,28 @@ struct Connection {
 }
 
 /// Serves one HTTP connection until it closes or becomes a WebSocket.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared, app: App) {
-    let refusal = match shared.admission.admit(peer.ip()) {
-        Ok(admitted) => Ok(Some(admitted)),
-        // The admin listener answers whatever the load (SCL-1).
-        Err(_) if !app.rsocket => Ok(None),
-        Err(refusal) => Err(refusal),
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Shared,
+    app: App,
+    place: Place,
+) {
+    let (admitted, refusal, _permit) = match place {
+        Place::Admitted(admitted) => (Some(admitted), None, None),
+        Place::Beyond(refusal, permit) => (None, Some(refusal), Some(permit)),
     };
     let shutdown = shared.shutdown.clone();
     let header_timeout = app.header_timeout;
     let service = match refusal {
-        Ok(admitted) => {
-            let admitted = Arc::new(std::sync::Mutex::new(admitted));
-            router(Connection { peer, shared, app, admitted })
-        }
-        Err(refusal) => {
+        // The admin listener answers whatever the load (SCL-1).
+        Some(refusal) if app.rsocket => {
             let text = refusal.to_string();
             Router::new().fallback(async move || unavailable(text))
+        }
+        Some(_) | None => {
+            let admitted = Arc::new(std::sync::Mutex::new(admitted));
+            router(Connection { peer, shared, app, admitted })
         }
     };
     let connection = http1::Builder::new()

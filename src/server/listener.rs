@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::admission::{Admission, Admitted};
+use super::admission::{Admission, Admitted, Refusal};
 use super::http;
 use super::shutdown::Shutdown;
 use crate::protocol::SetupRejection;
@@ -68,12 +68,28 @@ pub(super) async fn serve_tcp(listener: TcpListener, shared: Shared) {
 
 /// Serves HTTP, and RSocket over WebSocket, until the server drains.
 pub(super) async fn serve_http(listener: TcpListener, shared: Shared, app: http::App) {
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     while let Some((stream, peer)) = accept(&listener, &shared.shutdown).await {
         if prepare_stream(&stream, shared.socket).is_err() {
             continue;
         }
-        tokio::spawn(http::serve(stream, peer, shared.clone(), app.clone()));
+        let place = match shared.admission.admit(peer.ip()) {
+            Ok(admitted) => Place::Admitted(admitted),
+            Err(refusal) => match Arc::clone(&refusals).try_acquire_owned() {
+                Ok(permit) => Place::Beyond(refusal, permit),
+                Err(_) => continue,
+            },
+        };
+        tokio::spawn(http::serve(stream, peer, shared.clone(), app.clone(), place));
     }
+}
+
+/// How an HTTP connection came in.
+pub(super) enum Place {
+    /// Within the limits.
+    Admitted(Admitted),
+    /// Beyond them, as one of a few that are told so; the admin listener serves these too.
+    Beyond(Refusal, OwnedSemaphorePermit),
 }
 
 /// Drives one connection to its end.

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking and shows its figures; its modules are one crate's"
 )]
 
+mod admission;
 mod behaviour;
 mod channels;
 mod credit;
