@@ -33,7 +33,10 @@ pub fn text(frame: &Frame) -> String {
         }
         Body::Error { code, .. } => format!("ERROR {code}"),
         Body::RequestN { n } => format!("REQUEST_N {n}"),
-        Body::Keepalive(keepalive) => format!("KEEPALIVE {}", flag(keepalive.respond, "R")),
+        Body::Keepalive(keepalive) => {
+            let data = String::from_utf8_lossy(&keepalive.data);
+            format!("KEEPALIVE {} {data}", flag(keepalive.respond, "R"))
+        }
         Body::Lease(lease) => format!("LEASE {} {}", lease.ttl_ms, lease.requests),
         Body::Setup(_)
         | Body::Cancel

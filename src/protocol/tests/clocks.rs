@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{sent, try_ask};
+use super::try_ask;
 use crate::protocol::{Event, LeaseGrant, Limits, RequestRefused};
 use crate::testkit::{Script, keepalive, setup};
 use crate::wire::{Body, Frame, Lease, StreamId};
@@ -107,7 +107,7 @@ proptest! {
             let dead = script.now >= heard + silence_max;
             prop_assert_eq!(script.connection.is_closed(), dead);
             if dead {
-                prop_assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"]);
+                prop_assert_eq!(script.said(), ["0 ERROR CONNECTION_ERROR"]);
                 prop_assert_eq!(script.connection.poll_timeout(), None);
                 break;
             }

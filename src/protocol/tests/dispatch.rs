@@ -2,13 +2,14 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{ask, events, fill, grant, sent};
 use crate::protocol::{Interaction, LeaseGrant, Limits, StreamKey};
 use crate::testkit::{
     Script, cancel, channel, error, fnf, follows, item, keepalive, request, request_n, setup,
     stream,
 };
-use crate::wire::{Body, ErrorCode, Ext, Frame, FrameType, Lease, Resume, StreamId, decode};
+use crate::wire::{
+    Body, ErrorCode, Ext, Frame, FrameType, Lease, Payload, Resume, StreamId, decode,
+};
 
 use Interaction::{FireAndForget, RequestChannel, RequestResponse, RequestStream};
 
@@ -108,7 +109,7 @@ fn table(row: Row, on: On, leases: bool) -> Effect {
         (Row::Setup | Row::ResumeOk, _) => Ignored,
         (Row::Resume, On::Connection) => Violation,
         (Row::Lease, On::Connection) if leases => Does(&["lease"], None, 0),
-        (Row::Keepalive { respond: true }, On::Connection) => Does(&[], Some("KEEPALIVE  beat"), 0),
+        (Row::Keepalive { respond: true }, On::Connection) => Does(&[], Some("KEEPALIVE beat"), 0),
         (Row::Keepalive { respond: false }, On::Connection) => Does(&[], None, 0),
         (Row::MetadataPush, On::Connection) => Does(&["metadata push"], None, 0),
         (Row::Error, On::Connection) => Ended,
@@ -212,8 +213,8 @@ impl World {
             let key = world.prepare(on, id);
             world.keys.push((on, id, key));
         }
-        events(&mut world.script);
-        sent(&mut world.script);
+        world.script.heard();
+        world.script.said();
         world.script.connection.take_stats();
         world
     }
@@ -230,18 +231,18 @@ impl World {
                 None
             }
             On::Ours(_) => {
-                ask(script, RequestStream, 1);
+                script.ask(RequestStream, 1);
                 script.receive(&item(id, "C", ""));
                 None
             }
-            On::Asked(interaction) => Some(ask(script, interaction, 5)),
+            On::Asked(interaction) => Some(script.ask(interaction, 5)),
             On::Served(interaction) => {
                 let key = script.open(&opening(interaction, id));
                 if interaction == RequestChannel {
-                    grant(script, key, 5);
+                    script.grant(key, 5);
                 }
                 if interaction != RequestResponse {
-                    assert_eq!(fill(script, key, 5), 1, "the credit is used up");
+                    assert_eq!(script.put(key, &Payload::new("x"), 5), 1, "the credit is used up");
                 }
                 Some(key)
             }
@@ -299,8 +300,8 @@ fn check(is_server: bool, leases: bool, row: Row, on: On) {
     script.connection.assert_sound();
     let ignored = script.connection.take_stats().ignored;
     let unchanged = before == format!("{:?}", script.connection);
-    let happened = events(&mut script);
-    let answers = sent(&mut script);
+    let happened = script.heard();
+    let answers = script.said();
     let gone = script.connection.live_streams().cast_signed() - live.cast_signed();
     match table(row, on, leases) {
         Effect::Ignored => {

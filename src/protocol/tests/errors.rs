@@ -5,73 +5,73 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{ask, cancel_input, client, drain, events, fail, fill, sent, server};
+use super::{client, server};
 use crate::protocol::{Cause, Connection, Event, Interaction, Limits, Pause, StreamError};
 use crate::testkit::{
     Script, cancel, channel, error, fnf, item, keepalive, request, request_n, setup, stream,
 };
-use crate::wire::{Body, ErrorCode, Frame, Framing, Masking, StreamId};
+use crate::wire::{Body, ErrorCode, Frame, Framing, Masking, Payload, StreamId};
 
 #[test]
 fn r_err_1_r_err_4_on_a_stream_it_ends_only_that_stream() {
     let mut script = client();
-    let first = ask(&mut script, Interaction::RequestStream, 5);
-    let second = ask(&mut script, Interaction::RequestStream, 5);
+    let first = script.ask(Interaction::RequestStream, 5);
+    let second = script.ask(Interaction::RequestStream, 5);
     script.receive(&error(1, ErrorCode::APPLICATION_ERROR, "no"));
     script.receive(&item(1, "N", "late"));
     script.receive(&item(3, "N", "fine"));
-    assert_eq!(drain(&mut script, first), ["failed APPLICATION_ERROR"]);
-    assert_eq!(drain(&mut script, second), ["fine"]);
-    assert!(sent(&mut script).is_empty());
+    assert_eq!(script.take(first), ["failed APPLICATION_ERROR"]);
+    assert_eq!(script.take(second), ["fine"]);
+    assert!(script.said().is_empty());
 }
 
 #[test]
 fn r_err_2_each_code_goes_where_it_belongs() {
     let mut script = server();
     let key = script.open(&stream(1, 1));
-    fail(&mut script, key);
-    assert_eq!(sent(&mut script), ["1 ERROR APPLICATION_ERROR"]);
+    script.fail(key);
+    assert_eq!(script.said(), ["1 ERROR APPLICATION_ERROR"]);
     script.connection.finish("bye");
-    assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_CLOSE"]);
+    assert_eq!(script.said(), ["0 ERROR CONNECTION_CLOSE"]);
 }
 
 #[test]
 fn r_err_3_on_an_unknown_stream_it_is_ignored() {
     let mut script = server();
     script.receive(&error(9, ErrorCode::CANCELED, "?"));
-    assert!(events(&mut script).is_empty() && sent(&mut script).is_empty());
+    assert!(script.heard().is_empty() && script.said().is_empty());
 }
 
 #[test]
 fn r_err_5_connection_error_fails_everything_at_once() {
     let mut script = client();
-    let key = ask(&mut script, Interaction::RequestStream, 5);
+    let key = script.ask(Interaction::RequestStream, 5);
     script.receive(&item(1, "N", "before"));
     script.receive(&error(0, ErrorCode::CONNECTION_ERROR, "gone"));
-    assert_eq!(drain(&mut script, key), ["before", "failed CONNECTION_ERROR"]);
+    assert_eq!(script.take(key), ["before", "failed CONNECTION_ERROR"]);
     assert!(script.connection.is_closed());
 }
 
 #[test]
 fn r_err_5_r_close_2_connection_close_lets_live_streams_end() {
     let mut script = client();
-    let key = ask(&mut script, Interaction::RequestStream, 1);
+    let key = script.ask(Interaction::RequestStream, 1);
     script.receive(&item(1, "N", "established"));
     script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
     assert!(!script.connection.is_closed());
     assert!(super::try_ask(&mut script).is_err(), "no new requests");
-    super::grant(&mut script, key, 1);
+    script.grant(key, 1);
     script.receive(&keepalive(true, "still"));
-    assert_eq!(sent(&mut script), ["0 KEEPALIVE  still", "1 REQUEST_N 1"]);
+    assert_eq!(script.said(), ["0 KEEPALIVE still", "1 REQUEST_N 1"]);
     script.receive(&item(1, "NC", "last"));
-    assert_eq!(drain(&mut script, key), ["established", "last", "complete"]);
+    assert_eq!(script.take(key), ["established", "last", "complete"]);
     assert!(script.connection.is_closed());
 }
 
 #[test]
 fn r_err_5_connection_close_has_a_deadline() {
     let mut script = client();
-    ask(&mut script, Interaction::RequestStream, 1);
+    script.ask(Interaction::RequestStream, 1);
     script.receive(&item(1, "N", "established"));
     script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
     script.pass(Duration::from_secs(30));
@@ -93,20 +93,20 @@ fn r_err_6_r_err_10_any_other_code_on_stream_0_ends_the_connection() {
 #[test]
 fn r_err_7_a_connection_code_on_a_stream_ends_the_stream() {
     let mut script = client();
-    let key = ask(&mut script, Interaction::RequestResponse, 1);
+    let key = script.ask(Interaction::RequestResponse, 1);
     script.receive(&error(1, ErrorCode::CONNECTION_ERROR, "odd"));
-    assert_eq!(drain(&mut script, key), ["failed CONNECTION_ERROR"]);
+    assert_eq!(script.take(key), ["failed CONNECTION_ERROR"]);
     assert!(!script.connection.is_closed());
 }
 
 #[test]
 fn r_err_8_t_54_a_message_of_bad_utf_8_is_read_all_the_same() {
     let mut script = client();
-    let key = ask(&mut script, Interaction::RequestResponse, 1);
+    let key = script.ask(Interaction::RequestResponse, 1);
     let message = Bytes::from_static(b"\xff\xfe");
     let body = Body::Error { code: ErrorCode::INVALID, message };
     script.receive(&Frame::new(StreamId::new(1), body));
-    assert_eq!(drain(&mut script, key), ["failed INVALID"]);
+    assert_eq!(script.take(key), ["failed INVALID"]);
 }
 
 #[test]
@@ -117,8 +117,8 @@ fn r_err_9_what_each_failure_is_called() {
     script.receive(&request(3, "over the limit"));
     script.receive(&item(1, "N", "over the credit"));
     script.receive(&stream(5, 0));
-    assert_eq!(sent(&mut script), ["3 ERROR REJECTED", "1 ERROR CANCELED", "5 ERROR INVALID"]);
-    assert_eq!(drain(&mut script, key), [""; 0]);
+    assert_eq!(script.said(), ["3 ERROR REJECTED", "1 ERROR CANCELED", "5 ERROR INVALID"]);
+    assert_eq!(script.take(key), [""; 0]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn r_err_12_r_fnf_1_no_error_answers_an_error_or_a_fire_and_forget() {
     script.connection.drain_requests("draining".to_owned());
     script.receive(&fnf(1, "refused"));
     script.receive(&error(1, ErrorCode::INVALID, "x"));
-    assert!(events(&mut script).is_empty() && sent(&mut script).is_empty());
+    assert!(script.heard().is_empty() && script.said().is_empty());
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn r_close_2_after_the_end_nothing_is_taken() {
     script.connection.finish("bye");
     script.events();
     assert!(!script.connection.wants_frames());
-    assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_CLOSE"]);
+    assert_eq!(script.said(), ["0 ERROR CONNECTION_CLOSE"]);
 }
 
 #[test]
@@ -158,24 +158,23 @@ fn r_close_3_while_draining_new_requests_are_rejected_and_old_streams_go_on() {
     let key = script.open(&stream(1, 2));
     script.connection.drain_requests("draining, retry in 5 ms".to_owned());
     script.receive(&request(3, "new"));
-    assert_eq!(sent(&mut script), ["3 ERROR REJECTED"]);
-    assert_eq!(fill(&mut script, key, 2), 2);
+    assert_eq!(script.said(), ["3 ERROR REJECTED"]);
+    assert_eq!(script.put(key, &Payload::new("x"), 2), 2);
     script.connection.complete_stream(key);
-    assert_eq!(sent(&mut script), ["1 N x", "1 N x", "1 C"]);
+    assert_eq!(script.said(), ["1 N x", "1 N x", "1 C"]);
 }
 
 #[test]
 fn r_close_4_t_13_the_end_ends_every_stream_once() {
     let mut script = client();
-    let keys: Vec<_> =
-        (0..1_000).map(|_| ask(&mut script, Interaction::RequestStream, 5)).collect();
+    let keys: Vec<_> = (0..1_000).map(|_| script.ask(Interaction::RequestStream, 5)).collect();
     script.connection.handle_eof();
     script.connection.handle_eof();
-    let closed = events(&mut script);
+    let closed = script.heard();
     assert_eq!(closed.iter().filter(|event| **event == "closed").count(), 1);
     for key in keys {
-        assert_eq!(drain(&mut script, key), ["failed CONNECTION_CLOSE"]);
-        assert_eq!(drain(&mut script, key), [""; 0]);
+        assert_eq!(script.take(key), ["failed CONNECTION_CLOSE"]);
+        assert_eq!(script.take(key), [""; 0]);
     }
     assert!(super::try_ask(&mut script).is_err());
 }
@@ -183,10 +182,10 @@ fn r_close_4_t_13_the_end_ends_every_stream_once() {
 #[test]
 fn r_close_6_who_drops_a_call_cancels_it_once() {
     let mut script = client();
-    let key = ask(&mut script, Interaction::RequestResponse, 1);
-    cancel_input(&mut script, key);
-    cancel_input(&mut script, key);
-    assert_eq!(sent(&mut script), ["1 CANCEL"]);
+    let key = script.ask(Interaction::RequestResponse, 1);
+    script.stop(key);
+    script.stop(key);
+    assert_eq!(script.said(), ["1 CANCEL"]);
 }
 
 fn push(id: u32, metadata: &'static [u8]) -> Frame {
@@ -199,15 +198,15 @@ fn r_mp_1_r_mp_4_r_lim_13_a_push_is_delivered_and_not_answered() {
     let mut script = server();
     script.receive(&push(0, b"m"));
     script.receive(&push(0, b""));
-    assert_eq!(events(&mut script), ["metadata push", "metadata push"]);
-    assert!(sent(&mut script).is_empty());
+    assert_eq!(script.heard(), ["metadata push", "metadata push"]);
+    assert!(script.said().is_empty());
 }
 
 #[test]
 fn r_mp_2_on_a_stream_it_is_ignored() {
     let mut script = server();
     script.receive(&push(1, b"m"));
-    assert!(events(&mut script).is_empty());
+    assert!(script.heard().is_empty());
 }
 
 #[test]
@@ -221,7 +220,7 @@ fn r_mp_3_without_the_flag_it_is_read_all_the_same() {
 fn r_mp_6_none_is_sent_unless_asked_for() {
     let mut script = client();
     script.connection.metadata_push(Bytes::from_static(b"m"));
-    assert_eq!(sent(&mut script), ["0 METADATA_PUSH"]);
+    assert_eq!(script.said(), ["0 METADATA_PUSH"]);
 }
 
 #[test]
@@ -233,7 +232,7 @@ fn r_dsp_1_r_dsp_2_frames_of_streams_that_are_not_live_change_nothing() {
         {
             script.receive(&frame);
         }
-        assert!(events(&mut script).is_empty() && sent(&mut script).is_empty());
+        assert!(script.heard().is_empty() && script.said().is_empty());
         assert_eq!(script.connection.take_stats().ignored, 3);
     }
 }
@@ -244,7 +243,7 @@ fn r_err_2_r_err_9_a_handler_cannot_send_a_code_of_the_connection() {
         let mut script = server();
         let key = script.open(&request(1, "x"));
         script.connection.respond(key, Err(StreamError::new(ErrorCode(code), "x")));
-        sent(&mut script)
+        script.said()
     };
     // A proxy that hands on how its own call failed; codes that are reserved, or too large for some
     // clients.
@@ -256,16 +255,16 @@ fn r_err_2_r_err_9_a_handler_cannot_send_a_code_of_the_connection() {
     assert_eq!(failure(0x7FFF_FFFF), ["1 ERROR 0x7fffffff"]);
     // Nor does the requester of a channel that fails its own half.
     let mut script = client();
-    let key = ask(&mut script, Interaction::RequestChannel, 1);
+    let key = script.ask(Interaction::RequestChannel, 1);
     let error = StreamError::new(ErrorCode::CONNECTION_ERROR, "x");
     script.connection.fill(key, script.now, 1, |_, _| Pause::Failed(error));
-    assert_eq!(sent(&mut script), ["1 ERROR APPLICATION_ERROR"]);
+    assert_eq!(script.said(), ["1 ERROR APPLICATION_ERROR"]);
 }
 
 #[test]
 fn r_err_5_connection_close_said_again_does_not_move_the_deadline() {
     let mut script = client();
-    ask(&mut script, Interaction::RequestStream, 1);
+    script.ask(Interaction::RequestStream, 1);
     script.receive(&item(1, "N", "established"));
     for _ in 0..3 {
         script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
@@ -279,9 +278,9 @@ fn r_err_5_a_client_that_says_connection_close_gets_the_rest_of_its_streams() {
     let mut script = server();
     let key = script.open(&stream(1, 2));
     script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
-    assert_eq!(fill(&mut script, key, 1), 1);
+    assert_eq!(script.put(key, &Payload::new("x"), 1), 1);
     script.receive(&cancel(1));
-    assert_eq!(events(&mut script), ["ended", "closed"]);
+    assert_eq!(script.heard(), ["ended", "closed"]);
     // With nothing live it is over at once.
     let mut script = server();
     script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
@@ -296,10 +295,10 @@ fn r_close_2_after_a_violation_nothing_more_is_taken_or_said() {
     assert!(!script.connection.wants_frames());
     script.connection.handle_eof();
     script.connection.finish("bye");
-    assert_eq!(fill(&mut script, key, 1), 0);
+    assert_eq!(script.put(key, &Payload::new("x"), 1), 0);
     script.connection.respond(key, Ok(None));
-    assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"]);
-    assert_eq!(events(&mut script), ["ended", "closed"]);
+    assert_eq!(script.said(), ["0 ERROR CONNECTION_ERROR"]);
+    assert_eq!(script.heard(), ["ended", "closed"]);
 }
 
 /// What a connection over WebSocket sends after this.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{client, events, sent, server};
+use super::{client, server};
 use crate::protocol::{
     Cause, ClientSetup, Connection, Deadline, Event, Interaction, LeaseGrant, Limits,
 };
@@ -20,7 +20,7 @@ fn r_ka_1_on_another_stream_it_is_ignored() {
     let mut frame = keepalive(true, "x");
     frame.stream_id = StreamId::new(1);
     script.receive(&frame);
-    assert!(sent(&mut script).is_empty());
+    assert!(script.said().is_empty());
 }
 
 #[test]
@@ -29,9 +29,9 @@ fn r_ka_2_a_client_sends_one_every_interval_whatever_else_flows() {
     for _ in 0..3 {
         script.pass(SECOND * 19);
         script.receive(&keepalive(false, ""));
-        assert!(sent(&mut script).is_empty());
+        assert!(script.said().is_empty());
         script.pass(SECOND);
-        assert_eq!(sent(&mut script), ["0 KEEPALIVE R"]);
+        assert_eq!(script.said(), ["0 KEEPALIVE R"]);
     }
 }
 
@@ -49,7 +49,7 @@ fn r_ka_3_r_ka_4_t_58_only_those_that_ask_are_answered_with_their_data() {
             frames => panic!("{frames:?}"),
         }
         script.receive(&keepalive(false, data));
-        assert!(sent(&mut script).is_empty());
+        assert!(script.said().is_empty());
     }
 }
 
@@ -69,7 +69,7 @@ fn r_ka_6_r_wire_10_t_55_the_answer_waits_for_no_stream() {
     let mut script = server();
     let key = script.open(&stream(1, 0x7FFF_FFFF));
     // The source fills the whole write budget, and the socket takes nothing.
-    super::fill(&mut script, key, u64::MAX);
+    script.put(key, &Payload::new("x"), u64::MAX);
     let before = script.connection.output().len();
     script.receive(&keepalive(true, "ping"));
     assert!(script.connection.output().len() > before, "no answer in the output");
@@ -79,15 +79,15 @@ fn r_ka_6_r_wire_10_t_55_the_answer_waits_for_no_stream() {
 #[test]
 fn r_ka_7_r_ka_8_t_56_a_client_gives_up_after_the_lifetime_and_fails_its_calls() {
     let mut script = client();
-    let key = super::ask(&mut script, Interaction::RequestResponse, 1);
+    let key = script.ask(Interaction::RequestResponse, 1);
     script.pass(SECOND * 89);
-    assert!(events(&mut script).is_empty());
+    assert!(script.heard().is_empty());
     script.pass(SECOND);
     let events = script.events();
     let expected = Cause::Timeout(Deadline::Keepalive);
     assert!(matches!(&events[..], [Event::Input(_), Event::Closed(cause)] if *cause == expected));
-    assert_eq!(super::drain(&mut script, key), ["failed CONNECTION_CLOSE"]);
-    assert_eq!(sent(&mut script).last().unwrap(), "0 ERROR CONNECTION_ERROR");
+    assert_eq!(script.take(key), ["failed CONNECTION_CLOSE"]);
+    assert_eq!(script.said().last().unwrap(), "0 ERROR CONNECTION_ERROR");
 }
 
 #[test]
@@ -96,10 +96,10 @@ fn r_ka_9_any_frame_proves_life_to_a_server() {
     for id in 0..10 {
         script.pass(SECOND * 80);
         script.receive(&request(2 * id + 1, "x"));
-        assert_eq!(events(&mut script), ["request"]);
+        assert_eq!(script.heard(), ["request"]);
     }
     script.pass(SECOND * 90);
-    assert_eq!(events(&mut script).last().unwrap(), &"closed");
+    assert_eq!(script.heard().last().unwrap(), &"closed");
 }
 
 #[test]
@@ -113,19 +113,19 @@ fn r_ka_9_the_lifetime_has_a_floor() {
     script.events();
     script.connection.accept(script.now);
     script.pass(Duration::from_millis(2_999));
-    assert!(events(&mut script).is_empty());
+    assert!(script.heard().is_empty());
     script.pass(Duration::from_millis(1));
-    assert_eq!(events(&mut script), ["closed"]);
+    assert_eq!(script.heard(), ["closed"]);
 }
 
 #[test]
 fn r_ka_10_a_server_starts_none_and_a_client_answers() {
     let mut script = server();
     script.pass(SECOND * 80);
-    assert!(sent(&mut script).is_empty());
+    assert!(script.said().is_empty());
     let mut script = client();
     script.receive(&keepalive(true, "from the server"));
-    assert_eq!(sent(&mut script), ["0 KEEPALIVE  from the server"]);
+    assert_eq!(script.said(), ["0 KEEPALIVE from the server"]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn r_ka_12_the_longest_times_do_not_overflow() {
     script.events();
     script.connection.accept(script.now);
     script.pass(SECOND * 86_400 * 24);
-    assert!(events(&mut script).is_empty());
+    assert!(script.heard().is_empty());
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn r_ka_13_t_57_after_the_end_there_is_no_clock() {
     script.connection.handle_eof();
     assert_eq!(script.connection.poll_timeout(), None);
     script.pass(SECOND * 1_000);
-    assert!(sent(&mut script).is_empty());
+    assert!(script.said().is_empty());
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn r_lim_12_data_beyond_the_limit_ends_the_connection() {
     let limits = Limits { keepalive_bytes_max: 3, ..Limits::default() };
     let mut script = Script::server(limits);
     script.receive(&keepalive(true, "four"));
-    assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"]);
+    assert_eq!(script.said(), ["0 ERROR CONNECTION_ERROR"]);
 }
 
 /// A client whose application asks for these times; what its SETUP says, and the client.
@@ -184,7 +184,7 @@ fn r_ka_12_a_client_keeps_the_times_that_its_setup_says() {
     let (said, mut script) = client_with(Duration::MAX, Duration::MAX);
     assert_eq!((said.keepalive_ms, said.lifetime_ms), (0x7FFF_FFFF, 0x7FFF_FFFF));
     script.pass(Duration::from_millis(0x7FFF_FFFF));
-    assert_eq!(sent(&mut script), ["0 KEEPALIVE R"]);
+    assert_eq!(script.said(), ["0 KEEPALIVE R"]);
 
     let (said, mut script) = client_with(Duration::ZERO, SECOND);
     assert_eq!(said.keepalive_ms, 1);
@@ -195,11 +195,11 @@ fn r_ka_12_a_client_keeps_the_times_that_its_setup_says() {
 #[test]
 fn r_ka_2_r_close_2_it_goes_on_while_the_connection_drains() {
     let mut script = client();
-    super::ask(&mut script, Interaction::RequestStream, 1);
+    script.ask(Interaction::RequestStream, 1);
     script.receive(&item(1, "N", "established"));
     script.receive(&error(0, ErrorCode::CONNECTION_CLOSE, "leaving"));
     script.pass(SECOND * 20);
-    assert_eq!(sent(&mut script), ["0 KEEPALIVE R"]);
+    assert_eq!(script.said(), ["0 KEEPALIVE R"]);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn r_ka_11_r_lim_10_what_the_clocks_send_does_not_pile_up() {
     // Read again, both go on.
     client.sent();
     client.pass(SECOND * 20);
-    let said = sent(&mut client);
+    let said = client.said();
     assert!(said.iter().any(|frame| frame.contains("KEEPALIVE")), "{said:?}");
     assert!(said.iter().any(|frame| frame.contains("LEASE")), "{said:?}");
 }

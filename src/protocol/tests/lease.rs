@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ask, client, events, new_request, sent, server, try_ask};
+use super::{client, new_request, server, try_ask};
 use crate::protocol::{Interaction, LeaseGrant, Limits, RequestRefused};
 use crate::testkit::{Script, cancel, fnf, item, request, setup, stream};
 use crate::wire::{Body, Frame, Lease, StreamId};
@@ -41,10 +41,10 @@ fn r_lease_1_r_lease_2_t_70_without_l_nothing_waits_and_none_is_sent_or_heeded()
     script.receive(&setup());
     script.events();
     script.connection.accept(script.now);
-    assert!(sent(&mut script).is_empty());
+    assert!(script.said().is_empty());
     let mut script = client();
     script.receive(&lease(1, 0));
-    assert!(events(&mut script).is_empty());
+    assert!(script.heard().is_empty());
     try_ask(&mut script).unwrap();
 }
 
@@ -52,16 +52,16 @@ fn r_lease_1_r_lease_2_t_70_without_l_nothing_waits_and_none_is_sent_or_heeded()
 fn r_lease_12_none_is_sent_to_a_peer_that_did_not_ask() {
     let mut script = server();
     script.pass(SECOND * 60);
-    assert!(sent(&mut script).is_empty());
+    assert!(script.said().is_empty());
 }
 
 #[test]
 fn r_lease_2_r_lease_13_with_l_a_requester_waits_for_one() {
     let mut script = asking();
     assert_eq!(try_ask(&mut script), Err(RequestRefused::NoLease));
-    assert!(sent(&mut script).is_empty());
+    assert!(script.said().is_empty());
     script.receive(&lease(1_000, 1));
-    assert_eq!(events(&mut script), ["lease"]);
+    assert_eq!(script.heard(), ["lease"]);
     try_ask(&mut script).unwrap();
     assert_eq!(try_ask(&mut script), Err(RequestRefused::NoLease));
 }
@@ -69,9 +69,9 @@ fn r_lease_2_r_lease_13_with_l_a_requester_waits_for_one() {
 #[test]
 fn r_lease_3_a_server_grants_at_acceptance_and_renews_before_the_end() {
     let mut script = granting();
-    assert_eq!(sent(&mut script), ["0 LEASE 8000 2"]);
+    assert_eq!(script.said(), ["0 LEASE 8000 2"]);
     script.pass(SECOND * 6);
-    assert_eq!(sent(&mut script), ["0 LEASE 8000 2"]);
+    assert_eq!(script.said(), ["0 LEASE 8000 2"]);
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn r_lease_6_r_fnf_4_t_73_beyond_it_requests_are_rejected_and_fire_and_forget_dr
     script.open(&stream(3, 1));
     script.receive(&request(5, "three"));
     script.receive(&fnf(7, "four"));
-    assert!(events(&mut script).is_empty());
-    assert_eq!(sent(&mut script), ["5 ERROR REJECTED"]);
+    assert!(script.heard().is_empty());
+    assert_eq!(script.said(), ["5 ERROR REJECTED"]);
     script.pass(SECOND * 6);
     script.open(&request(9, "after the renewal"));
 }
@@ -124,11 +124,11 @@ fn r_lease_8_t_71_zero_stops_everything_until_the_next() {
 fn r_lease_9_only_requests_cost_a_unit_and_live_streams_outlive_it() {
     let mut script = asking();
     script.receive(&lease(1_000, 2));
-    let key = ask(&mut script, Interaction::RequestStream, 1);
-    super::grant(&mut script, key, 3);
+    let key = script.ask(Interaction::RequestStream, 1);
+    script.grant(key, 3);
     script.pass(SECOND * 2);
     script.receive(&item(1, "N", "after the end"));
-    assert_eq!(super::drain(&mut script, key), ["after the end"]);
+    assert_eq!(script.take(key), ["after the end"]);
     let mut script = granting();
     script.sent();
     // A request in two fragments costs one unit.
@@ -161,7 +161,7 @@ fn r_lease_11_a_requester_that_is_late_is_not_rejected() {
     // Its TTL began when the LEASE arrived, after ours: only the count is enforced.
     script.now += SECOND * 9;
     script.receive(&request(1, "in time for the requester"));
-    assert_eq!(events(&mut script), ["request"]);
+    assert_eq!(script.heard(), ["request"]);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn r_lease_16_without_one_there_is_no_timer() {
 #[test]
 fn both_sides_may_grant() {
     let mut script = Script::raw_client(Limits::default(), true, Some(GRANT));
-    assert_eq!(sent(&mut script), ["0 SETUP", "0 LEASE 8000 2"]);
+    assert_eq!(script.said(), ["0 SETUP", "0 LEASE 8000 2"]);
     script.open(&stream(2, 1));
 }
 
@@ -226,7 +226,7 @@ fn r_lease_3_a_server_waits_for_the_lease_of_its_client() {
     let mut script = granting();
     assert_eq!(try_ask(&mut script), Err(RequestRefused::NoLease));
     script.receive(&lease(60_000, 1));
-    assert_eq!(events(&mut script), ["lease"]);
+    assert_eq!(script.heard(), ["lease"]);
     try_ask(&mut script).unwrap();
     assert_eq!(try_ask(&mut script), Err(RequestRefused::NoLease));
 }
@@ -248,17 +248,17 @@ fn r_lease_6_r_lease_11_what_was_on_its_way_is_honoured_once() {
     let mut script = granting();
     // Three renewals that the client used nothing of.
     script.pass(SECOND * 18);
-    assert_eq!(sent(&mut script).len(), 4);
+    assert_eq!(script.said().len(), 4);
     // What was left of the last grant may have been spent before the new one arrived.
     for id in [1, 3, 5, 7] {
         script.open(&request(id, "x"));
     }
     script.receive(&request(9, "beyond both"));
-    assert_eq!(sent(&mut script), ["9 ERROR REJECTED"]);
+    assert_eq!(script.said(), ["9 ERROR REJECTED"]);
     // Nothing of it was left, so there is nothing on its way at the next.
     script.pass(SECOND * 6);
     script.open(&request(11, "x"));
     script.open(&request(13, "x"));
     script.receive(&request(15, "beyond"));
-    assert_eq!(sent(&mut script), ["0 LEASE 8000 2", "15 ERROR REJECTED"]);
+    assert_eq!(script.said(), ["0 LEASE 8000 2", "15 ERROR REJECTED"]);
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ask, client, drain, events, fill, new_request, sent, server};
+use super::{client, new_request, server};
 use crate::protocol::{Interaction, Limits, RequestRefused};
 use crate::testkit::{Script, cancel, channel, fnf, item, request, stream};
 use crate::wire::{Body, Ext, Frame, Payload, StreamId};
@@ -35,7 +35,7 @@ fn r_meta_5_metadata_that_no_peer_can_represent_is_not_sent() {
             .fill(items, script.now, usize::MAX, |_, items| items.push(&beyond()).pause().unwrap());
     }
     let expected = ["1 ERROR APPLICATION_ERROR", "3 ERROR APPLICATION_ERROR"];
-    assert_eq!(sent(&mut script), expected);
+    assert_eq!(script.said(), expected);
     script.connection.assert_sound();
 }
 
@@ -63,7 +63,7 @@ fn r_sid_1_r_sid_2_r_sid_8_t_27_ids_go_up_by_two_from_1_or_2() {
 #[test]
 fn r_sid_3_r_sid_4_t_28_ids_wrap_and_skip_those_in_use() {
     let mut script = client();
-    let first = ask(&mut script, Interaction::RequestStream, 1);
+    let first = script.ask(Interaction::RequestStream, 1);
     script.connection.next_id = StreamId::new(0x7FFF_FFFD);
     let request = new_request(Interaction::RequestResponse, 1);
     for _ in 0..4 {
@@ -71,7 +71,7 @@ fn r_sid_3_r_sid_4_t_28_ids_wrap_and_skip_those_in_use() {
     }
     // 1 is live: it is skipped.
     assert_eq!(ids(&mut script), [0x7FFF_FFFD, 0x7FFF_FFFF, 3, 5]);
-    assert_eq!(drain(&mut script, first), [""; 0]);
+    assert_eq!(script.take(first), [""; 0]);
     let mut script = server();
     script.connection.next_id = StreamId::new(0x7FFF_FFFE);
     script.connection.request(script.now, &request).unwrap();
@@ -86,7 +86,7 @@ fn r_sid_5_t_30_an_id_that_is_not_live_is_free() {
         let key = script.open(&request(1, "x"));
         script.connection.respond(key, Ok(None));
         script.receive(&request(1, "again"));
-        assert_eq!(events(&mut script), ["ended", "request"]);
+        assert_eq!(script.heard(), ["ended", "request"]);
         script.receive(&cancel(1));
         script.events();
     }
@@ -99,9 +99,9 @@ fn r_sid_6_t_29_a_request_on_a_live_id_changes_nothing() {
     for frame in [request(1, "x"), fnf(1, "x"), stream(1, 0), channel(1, 5, "x")] {
         script.receive(&frame);
     }
-    assert!(events(&mut script).is_empty());
-    assert_eq!(fill(&mut script, key, 10), 1);
-    assert_eq!(sent(&mut script), ["1 N x"]);
+    assert!(script.heard().is_empty());
+    assert_eq!(script.put(key, &Payload::new("x"), 10), 1);
+    assert_eq!(script.said(), ["1 N x"]);
 }
 
 #[test]
@@ -117,11 +117,11 @@ fn r_sid_9_a_request_under_our_own_parity_is_invalid() {
     let mut script = server();
     script.receive(&request(2, "x"));
     script.receive(&request(0, "x"));
-    assert!(events(&mut script).is_empty());
-    assert_eq!(sent(&mut script), ["2 ERROR INVALID"]);
+    assert!(script.heard().is_empty());
+    assert_eq!(script.said(), ["2 ERROR INVALID"]);
     let mut script = client();
     script.receive(&stream(1, 1));
-    assert_eq!(sent(&mut script), ["1 ERROR INVALID"]);
+    assert_eq!(script.said(), ["1 ERROR INVALID"]);
     script.open(&stream(2, 1));
 }
 
@@ -133,7 +133,7 @@ fn r_sid_10_t_32_nothing_is_sent_on_an_id_that_nobody_opened() {
         script.receive(&item(id, "", "x"));
         script.receive(&cancel(id));
     }
-    assert!(sent(&mut script).is_empty());
+    assert!(script.said().is_empty());
 }
 
 #[test]
@@ -145,9 +145,9 @@ fn r_ign_1_r_ign_3_ignorable_frames_are_dropped_and_streams_go_on() {
     script.receive_bytes(&[0, 0, 0, 5, 0x13, 0, 0, 0, 10, b'a']);
     let ext = Ext { ignorable: true, metadata: false, extended_type: 1, rest: Bytes::new() };
     script.receive(&Frame::new(StreamId::new(1), Body::Ext(ext)));
-    assert!(events(&mut script).is_empty());
-    assert_eq!(fill(&mut script, key, 1), 1);
-    assert_eq!(sent(&mut script), ["1 N x"]);
+    assert!(script.heard().is_empty());
+    assert_eq!(script.put(key, &Payload::new("x"), 1), 1);
+    assert_eq!(script.said(), ["1 N x"]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn r_ign_2_r_ign_5_frames_that_are_not_understood_end_the_connection() {
     for frame in frames {
         let mut script = server();
         script.receive_bytes(frame);
-        assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"], "{frame:?}");
+        assert_eq!(script.said(), ["0 ERROR CONNECTION_ERROR"], "{frame:?}");
         assert!(script.connection.is_closed());
     }
 }
@@ -171,7 +171,7 @@ fn r_ign_4_on_a_known_frame_the_flag_changes_nothing() {
     let mut script = server();
     // REQUEST_RESPONSE with I.
     script.receive_bytes(&[0, 0, 0, 1, 0x12, 0, b'x']);
-    assert_eq!(events(&mut script), ["request"]);
+    assert_eq!(script.heard(), ["request"]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn r_hdr_5_r_wire_5_t_53_frames_too_short_for_their_fields_end_the_connection() 
     for frame in frames {
         let mut script = server();
         script.receive_bytes(frame);
-        assert_eq!(sent(&mut script), ["0 ERROR CONNECTION_ERROR"], "{frame:?}");
+        assert_eq!(script.said(), ["0 ERROR CONNECTION_ERROR"], "{frame:?}");
     }
 }
 
@@ -189,12 +189,12 @@ fn r_hdr_5_r_wire_5_t_53_frames_too_short_for_their_fields_end_the_connection() 
 fn r_dsp_3_cancel_and_request_n_mean_nothing_to_a_requester() {
     for interaction in [Interaction::RequestResponse, Interaction::RequestStream] {
         let mut script = client();
-        let key = ask(&mut script, interaction, 1);
+        let key = script.ask(interaction, 1);
         script.receive(&cancel(1));
         script.receive(&crate::testkit::request_n(1, 5));
         script.receive(&item(1, "NC", "fine"));
-        assert_eq!(drain(&mut script, key), ["fine", "complete"]);
-        assert!(sent(&mut script).is_empty());
+        assert_eq!(script.take(key), ["fine", "complete"]);
+        assert!(script.said().is_empty());
     }
 }
 
@@ -205,7 +205,7 @@ fn r_dsp_5_a_stream_that_takes_nothing_holds_up_no_other() {
     let key = script.open(&request(3, "x"));
     script.connection.respond(key, Ok(None));
     script.receive(&cancel(1));
-    assert_eq!(sent(&mut script), ["3 C"]);
+    assert_eq!(script.said(), ["3 C"]);
     assert_eq!(script.connection.live_streams(), 0);
 }
 
